@@ -1,0 +1,1 @@
+"""REST and SSE API, client library and `kahi ctl` for the Kahi process supervisor."""

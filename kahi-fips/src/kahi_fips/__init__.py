@@ -1,0 +1,1 @@
+"""FIPS mode for the Kahi process supervisor."""

@@ -1,0 +1,1 @@
+"""Migration to the Kahi process supervisor from supervisord and others."""

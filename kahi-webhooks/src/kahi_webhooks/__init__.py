@@ -1,0 +1,1 @@
+"""Webhook notifications for the Kahi process supervisor."""
