@@ -1,0 +1,307 @@
+"""The seam to the operating system.
+
+Everything Kahi asks of the kernel about processes, descriptors and time goes through one
+[System][kahi.system.System] object. Tests replace single methods to provoke faults; the choices
+between Linux and macOS, and between new and old kernels, are made in here and nowhere else.
+
+Methods are thin: they translate nothing but "this kernel has no such call".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+IS_LINUX: Final = sys.platform == "linux"
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+@dataclass(frozen=True, slots=True)
+class ExitInfo:
+    """What the kernel says about an ended child: exactly one of exit code and signal number."""
+
+    pid: int
+    code: int | None
+    signal: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEntry:
+    """One line of the process table: ``group`` is its process group, ``zombie`` ended unreaped."""
+
+    pid: int
+    parent: int
+    group: int
+    session: int
+    zombie: bool
+
+
+class System:
+    """The operating system, as Kahi uses it. Safe to use from any thread."""
+
+    # Time
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps; the time of all deadlines."""
+        return time.monotonic()
+
+    def wall_clock(self) -> float:
+        """Seconds since the epoch; for people and log lines, never for deadlines."""
+        return time.time()
+
+    # Processes
+
+    def spawn(
+        self,
+        path: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        descriptors: tuple[int, int, int],
+    ) -> int:
+        """Execute ``path`` in a session of its own, the kernel's shortest way (vfork).
+
+        Signals are at their defaults and unblocked, descriptors 0 to 2 are the given ones, all
+        others close at exec. Returns the pid once the exec succeeded.
+
+        Raises:
+            OSError: with the errno of the failed exec or fork.
+            NotImplementedError: this system can not start a session that way.
+        """
+        actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(descriptors)]
+        return os.posix_spawn(
+            path,
+            list(argv),
+            environment,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=DEFAULTED_SIGNALS,
+        )
+
+    def kill(self, pid: int, signum: int) -> None:
+        """Send a signal to one process that has not been reaped yet."""
+        os.kill(pid, signum)
+
+    def kill_group(self, group: int, signum: int) -> None:
+        """Send a signal to all members of a process group."""
+        os.killpg(group, signum)
+
+    def open_pidfd(self, pid: int) -> int | None:
+        """A descriptor that becomes readable when ``pid`` ends; None where there is no such thing."""
+        if not hasattr(os, "pidfd_open"):
+            return None
+        try:
+            return os.pidfd_open(pid)
+        except OSError as error:
+            if error.errno in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
+                return None
+            raise
+
+    def peek_exit(self, pid: int) -> ExitInfo | None:
+        """How child ``pid`` ended, without reaping it; None while it lives.
+
+        Where the system cannot peek (macOS before Python 3.13) the child is reaped by this call,
+        and a later [reap][kahi.system.System.reap] finds nothing, which is fine.
+
+        Raises:
+            ChildProcessError: there is no such child.
+        """
+        if not hasattr(os, "waitid"):
+            return self._wait(pid)
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return None if found is None else _exit_info(found)
+
+    def reap(self, pid: int) -> None:
+        """Remove the ended child ``pid`` from the process table; one that is gone is ignored."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+    def _wait(self, pid: int) -> ExitInfo | None:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found == 0:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        return ExitInfo(pid, code if code >= 0 else None, -code if code < 0 else None)
+
+    def children(self) -> list[int] | None:
+        """Pids of all children of this process, ended ones too; None where it can not be told."""
+        try:
+            return [
+                int(pid)
+                for thread in os.listdir("/proc/self/task")
+                for pid in _read(f"/proc/self/task/{thread}/children").split()
+            ]
+        except OSError:
+            return None
+
+    def process_table(self) -> list[ProcessEntry] | None:
+        """All processes that can be seen; None where there is no /proc."""
+        try:
+            pids = [name for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return None
+        entries = (_process_entry(int(pid)) for pid in pids)
+        return [entry for entry in entries if entry is not None]
+
+    # Limits and privileges of the calling process
+
+    def set_limit(self, limit: int, soft: int, hard: int) -> None:
+        """Set a resource limit (``resource.RLIMIT_*``) of the calling process."""
+        resource.setrlimit(limit, (soft, hard))
+
+    def limits(self, limit: int) -> tuple[int, int]:
+        """Soft and hard value of a resource limit."""
+        return resource.getrlimit(limit)
+
+    def set_niceness(self, value: int) -> None:
+        """Set the niceness of the calling process."""
+        os.setpriority(os.PRIO_PROCESS, 0, value)
+
+    def set_oom_score_adj(self, value: int) -> None:
+        """Set how readily the kernel kills the calling process when memory runs out.
+
+        Raises:
+            OSError: ENOTSUP where the system knows no such thing.
+        """
+        if not IS_LINUX:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        Path("/proc/self/oom_score_adj").write_text(str(value), encoding="ascii")
+
+    def set_identity(self, uid: int, gid: int, groups: Sequence[int]) -> None:
+        """Become another user for good, in the only safe order: groups, gid, uid."""
+        os.setgroups(list(groups))
+        os.setgid(gid)
+        os.setuid(uid)
+
+    def set_no_new_privs(self) -> None:
+        """No program executed from here on gains rights by set-uid bits or capabilities."""
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+    def set_parent_death_signal(self, signum: int) -> None:
+        """Have the calling process killed when its parent dies. ENOTSUP where there is no such thing."""
+        _prctl(_PR_SET_PDEATHSIG, signum)
+
+    def become_subreaper(self) -> None:
+        """Adopt the orphans among the descendants. ENOTSUP where there is no such thing."""
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+    # Descriptors
+
+    def pipe(self) -> tuple[int, int]:
+        """A pipe (read end, write end); both close at exec."""
+        return os.pipe()
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor; one that is closed already is ignored."""
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+    def set_nonblocking(self, fd: int) -> None:
+        """Make reads and writes of this open file return instead of waiting."""
+        os.set_blocking(fd, False)
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        """Write what the descriptor takes; see [os.write][]."""
+        return os.write(fd, data)
+
+    def close_inherited_at_exec(self) -> None:
+        """Mark every descriptor above 2 that came from the parent so that no child gets it."""
+        for fd in _open_descriptors():
+            if fd > 2:
+                with contextlib.suppress(OSError):
+                    fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
+
+    def peer_identity(self, connection: socket.socket) -> tuple[int, int] | None:
+        """(uid, gid) of the process at the other end of a Unix socket; None where it can not be told."""
+        if hasattr(socket, "SO_PEERCRED"):
+            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return int.from_bytes(raw[4:8], sys.byteorder), int.from_bytes(raw[8:12], sys.byteorder)
+        return _local_peer_identity(connection)
+
+
+UNCATCHABLE: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})
+DEFAULTED_SIGNALS: Final = tuple(sorted(signal.valid_signals() - UNCATCHABLE))
+"""Signals whose disposition is set to the default in every child."""
+
+
+def _exit_info(found: os.waitid_result) -> ExitInfo:
+    if found.si_code == os.CLD_EXITED:
+        return ExitInfo(found.si_pid, found.si_status, None)
+    return ExitInfo(found.si_pid, None, found.si_status)
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _process_entry(pid: int) -> ProcessEntry | None:
+    """One entry of /proc; None when the process went away meanwhile."""
+    try:
+        text = _read(f"/proc/{pid}/stat")
+    except OSError:
+        return None
+    # The command name in parentheses may itself hold parentheses and blanks.
+    fields = text[text.rfind(")") + 2 :].split()
+    return ProcessEntry(pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[0] in "ZX")
+
+
+def _open_descriptors() -> Iterable[int]:
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return [int(name) for name in os.listdir(directory)]
+        except OSError:
+            continue
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return range(3, min(soft, 65536))
+
+
+def _prctl(option: int, value: int) -> None:
+    if not IS_LINUX:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    if _libc_prctl()(option, value, 0, 0, 0) != 0:
+        import ctypes
+
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+_prctl_function: Callable[..., int] | None = None
+
+
+def _libc_prctl() -> Callable[..., int]:
+    # Looked up before a fork, so that the child only calls it.
+    global _prctl_function
+    if _prctl_function is None:
+        import ctypes
+
+        function = ctypes.CDLL(None, use_errno=True).prctl
+        function.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+        _prctl_function = function
+    return _prctl_function
+
+
+def _local_peer_identity(connection: socket.socket) -> tuple[int, int] | None:
+    """macOS: LOCAL_PEERCRED, a struct xucred (version, uid, number of groups, groups)."""
+    sol_local, local_peercred = 0, 1
+    try:
+        raw = connection.getsockopt(sol_local, local_peercred, 76)
+    except OSError:
+        return None
+    uid = int.from_bytes(raw[4:8], sys.byteorder)
+    gid = int.from_bytes(raw[12:16], sys.byteorder)
+    return uid, gid
