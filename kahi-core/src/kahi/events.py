@@ -111,7 +111,7 @@ class ProcessOutputEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogProblemEvent(Event):
-    """A log destination does not accept data, or does again; ``PROCESS_OUTPUT_LOST``, with the loss so far."""
+    """A log destination refuses data, or takes it again; ``PROCESS_OUTPUT_LOST``, with the loss so far."""
 
     name: str
     group: str

@@ -1,0 +1,137 @@
+"""Noticing that children end, and removing them from the process table.
+
+Exits are told by the kernel: through a pidfd for each child, or SIGCHLD where there are none.
+Nothing polls. A child is only looked at here ([peek][kahi.system.System.peek_exit]); its owner
+reaps it when the rest of its process group has been dealt with, because until then its pid can not
+be given to anybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+from kahi.system import System
+
+log = logging.getLogger(__name__)
+
+ORPHAN_GRACE: Final = 1.0
+"""Seconds an unknown ended child is left to whoever in this process may be waiting for it."""
+
+ExitCallback = Callable[[], object]
+
+
+class Reaper:
+    """Calls back when a child ends. Belongs to the event-loop thread.
+
+    Args:
+        adopts_orphans: whether this process is PID 1 or a subreaper, and so has to collect
+            children that it never started.
+    """
+
+    def __init__(
+        self, system: System, loop: asyncio.AbstractEventLoop, *, adopts_orphans: bool = False
+    ) -> None:
+        self._system = system
+        self._loop = loop
+        self._adopts_orphans = adopts_orphans
+        self._pidfds: dict[int, int] = {}
+        self._by_signal: dict[int, ExitCallback] = {}
+        self._ended: set[int] = set()
+        self._listening = False
+        self._orphans: asyncio.TimerHandle | None = None
+        if adopts_orphans:
+            self._listen_to_sigchld()
+
+    def watch(self, pid: int, on_exit: ExitCallback) -> None:
+        """Have ``on_exit`` called when child ``pid`` has ended, until it is ``noticed``."""
+        pidfd = self._system.open_pidfd(pid)
+        if pidfd is None:
+            self._listen_to_sigchld()
+            self._by_signal[pid] = on_exit
+            # It may have ended before anybody listened.
+            self._loop.call_soon(self._tell_ended)
+        else:
+            self._pidfds[pid] = pidfd
+            self._loop.add_reader(pidfd, on_exit)
+
+    def noticed(self, pid: int) -> None:
+        """Stop calling back for ``pid``; it stays in the process table until it is reaped."""
+        self._ended.add(pid)
+        self._unwatch(pid)
+
+    def reap(self, pid: int) -> None:
+        """Remove the ended child from the process table; its pid may be reused from now on."""
+        self._unwatch(pid)
+        self._ended.discard(pid)
+        self._system.reap(pid)
+        if self._adopts_orphans:
+            self._look_for_orphans()
+
+    def _unwatch(self, pid: int) -> None:
+        self._by_signal.pop(pid, None)
+        pidfd = self._pidfds.pop(pid, None)
+        if pidfd is not None:
+            self._loop.remove_reader(pidfd)
+            self._system.close(pidfd)
+
+    def close(self) -> None:
+        """Forget all children and stop listening."""
+        for pid in tuple(self._pidfds):
+            self._unwatch(pid)
+        self._by_signal.clear()
+        if self._orphans is not None:
+            self._orphans.cancel()
+        if self._listening:
+            self._loop.remove_signal_handler(signal.SIGCHLD)
+            self._listening = False
+
+    def _listen_to_sigchld(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._loop.add_signal_handler(signal.SIGCHLD, self._on_sigchld)
+
+    def _on_sigchld(self) -> None:
+        self._tell_ended()
+        if self._adopts_orphans:
+            self._look_for_orphans()
+
+    def _tell_ended(self) -> None:
+        for pid, on_exit in tuple(self._by_signal.items()):
+            if self._has_ended(pid):
+                on_exit()
+
+    def _look_for_orphans(self) -> None:
+        if self._orphans is None and self._ended_strangers():
+            self._orphans = self._loop.call_later(ORPHAN_GRACE, self._reap_orphans)
+
+    def _reap_orphans(self) -> None:
+        self._orphans = None
+        strangers = self._ended_strangers()
+        for pid in strangers:
+            self._system.reap(pid)
+        if strangers:
+            log.debug("reaped %d orphans", len(strangers))
+
+    def _ended_strangers(self) -> list[int]:
+        """Ended children that nobody watches: orphans, or sub-processes that plugins wait for.
+
+        The grace tells them apart: asyncio and anyio collect theirs as soon as they end, and so
+        get their true exit status; what is still there a second later belongs to nobody.
+        """
+        children = self._system.children()
+        if children is None:
+            me = os.getpid()
+            children = [entry.pid for entry in self._system.process_table() if entry.parent == me]
+        known = self._ended | self._pidfds.keys() | self._by_signal.keys()
+        return [pid for pid in children if pid not in known and self._has_ended(pid)]
+
+    def _has_ended(self, pid: int) -> bool:
+        try:
+            return self._system.peek_exit(pid) is not None
+        except ChildProcessError:
+            return False
