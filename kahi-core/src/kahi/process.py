@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 DRAIN_LIMIT: Final = 1.0
 """Seconds an exit waits for what the child printed to be delivered (a log disk may hang)."""
 
+_Waiter = tuple[Callable[[State], bool], "asyncio.Future[State]"]
+
 Prepare = Callable[["Process", Launch], Awaitable[Launch]]
 
 
@@ -88,6 +90,7 @@ class Process:
         "_attempt",
         "_draining",
         "_exit",
+        "_failed_to_spawn",
         "_host",
         "_leftovers",
         "_pending",
@@ -118,9 +121,10 @@ class Process:
         self._stepping = False
         self._attempt = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._waiters: list[_Waiter] = []
+        self._waiters: tuple[_Waiter, ...] = ()
         self._stdin: StdinPipe | None = None
         self._exit: Exit | None = None
+        self._failed_to_spawn = False
         self._draining = 0
         self._leftovers: Leftovers | None = None
         self._started_wall: float | None = None
@@ -175,6 +179,11 @@ class Process:
     def spawn_error(self) -> str:
         """Why the last start failed, "" when it did not."""
         return self._record.failure
+
+    @property
+    def failed_to_spawn(self) -> bool:
+        """Whether the last start failed before the program ran."""
+        return self._failed_to_spawn
 
     @property
     def started_at(self) -> float | None:
@@ -274,20 +283,17 @@ class Process:
         if self.stderr is not None:
             self.stderr.retire()
 
-    async def wait_for(self, condition: Callable[[State], bool]) -> State:
-        """Wait until a state for which ``condition`` holds, the present one included.
+    def when(self, condition: Callable[[State], bool]) -> asyncio.Future[State]:
+        """A future of the first state, from the present one on, for which ``condition`` holds.
 
-        A state that lasts only for a moment is not missed.
+        A state that lasts only for a moment is not missed. Cancel the future to stop waiting.
         """
+        future: asyncio.Future[State] = self._host.loop.create_future()
         if condition(self.state):
-            return self.state
-        waiter = _Waiter(condition, self._host.loop.create_future())
-        self._waiters.append(waiter)
-        try:
-            return await waiter.future
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            future.set_result(self.state)
+        else:
+            self._waiters = (*self._waiters, (condition, future))
+        return future
 
     # Steps
 
@@ -355,11 +361,7 @@ class Process:
 
     def _publish(self, before: State) -> None:
         record = self._record
-        for waiter in tuple(self._waiters):
-            if waiter.condition(record.state):
-                self._waiters.remove(waiter)
-                if not waiter.future.done():
-                    waiter.future.set_result(record.state)
+        self._wake_waiters()
         ended = record.exit if record.state in (State.EXITED, State.BACKOFF, State.FATAL) else None
         self._host.events.publish(
             ProcessStateEvent(
@@ -378,6 +380,19 @@ class Process:
         if not record.alive:
             self.pid = 0
         self._host.on_change(self)
+
+    def _wake_waiters(self) -> None:
+        if not self._waiters:
+            return
+        still_waiting: list[_Waiter] = []
+        for condition, future in self._waiters:
+            if future.done():
+                continue
+            if condition(self.state):
+                future.set_result(self.state)
+            else:
+                still_waiting.append((condition, future))
+        self._waiters = tuple(still_waiting)
 
     def _set_timer(self) -> None:
         deadline = self._record.deadline
@@ -467,6 +482,7 @@ class Process:
         self.pid = pid
         self.starts += 1
         self._exit = None
+        self._failed_to_spawn = False
         self._started_wall = host.system.wall_clock()
         self._stopped_wall = None
         if pipes.stdin >= 0:
@@ -479,6 +495,7 @@ class Process:
 
     def _spawn_failed(self, error: SpawnError) -> None:
         self._attempt += 1
+        self._failed_to_spawn = True
         log.warning("%s: %s", self.name, error)
         self._apply(lifecycle.SpawnFailed(str(error), error.permanent))
 
@@ -564,12 +581,6 @@ class Process:
         self._leftovers = None
         self._host.reaper.reap(self.pid)
         self._apply(lifecycle.Exited(self._exit))
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    condition: Callable[[State], bool]
-    future: asyncio.Future[State]
 
 
 _spawning: set[asyncio.Task[None]] = set()

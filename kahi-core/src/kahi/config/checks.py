@@ -1,0 +1,96 @@
+"""What has to hold between programs: unique names, possible dependencies, logs of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from kahi.config.files import Source
+from kahi.config.programs import SPECIAL_LOGS
+from kahi.config.validation import Report, nearest
+from kahi.definition import GroupDefinition, ProcessDefinition
+
+
+def check_processes(
+    groups: Mapping[str, GroupDefinition], programs: Mapping[str, Source], report: Report
+) -> None:
+    """Report what is wrong between processes; ``programs`` tells where each program stands."""
+    processes = [process for group in groups.values() for process in group.processes]
+    _check_names(processes, programs, report)
+    _check_logs(processes, programs, report)
+    _check_dependencies(processes, programs, report)
+
+
+def _check_names(processes: list[ProcessDefinition], programs: Mapping[str, Source], report: Report) -> None:
+    owner: dict[str, str] = {}
+    for process in processes:
+        if process.name in owner:
+            report.error(
+                programs[process.program],
+                ("programs", process.program),
+                f"its process {process.name!r} is called like one of program {owner[process.name]!r}",
+            )
+        owner[process.name] = process.program
+
+
+def _check_logs(processes: list[ProcessDefinition], programs: Mapping[str, Source], report: Report) -> None:
+    """Two writers would destroy each other's log when it is rotated."""
+    user: dict[str, str] = {}
+    for process in processes:
+        for key, logfile in _logfiles(process):
+            real = os.path.realpath(logfile)
+            if real in user:
+                report.error(
+                    programs[process.program],
+                    ("programs", process.program, key),
+                    f"{logfile} is the log of {user[real]} already; each stream needs a file of its own",
+                )
+            user[real] = f"process {process.name!r}"
+
+
+def _logfiles(process: ProcessDefinition) -> Iterator[tuple[str, str]]:
+    if process.stdout.logfile not in SPECIAL_LOGS:
+        yield "stdout_logfile", process.stdout.logfile
+    if process.stderr is not None and process.stderr.logfile not in SPECIAL_LOGS:
+        yield "stderr_logfile", process.stderr.logfile
+
+
+def _check_dependencies(
+    processes: list[ProcessDefinition], programs: Mapping[str, Source], report: Report
+) -> None:
+    known = {process.name: process.program for process in processes}
+    known |= {program: program for program in programs}
+    needs: dict[str, set[str]] = {}
+    for process in processes:
+        place = ("programs", process.program, "depends_on")
+        for name, _ in process.depends_on:
+            if name not in known:
+                message = f"there is no program or process {name!r}{nearest(name, known)}"
+                report.error(programs[process.program], place, message)
+            else:
+                needs.setdefault(process.program, set()).add(known[name])
+    for circle in _circles(needs):
+        source = programs[circle[0]]
+        report.error(source, ("programs", circle[0], "depends_on"), f"is a circle: {' -> '.join(circle)}")
+
+
+def _circles(needs: Mapping[str, set[str]]) -> Iterator[list[str]]:
+    """One path for each circle of programs that need each other."""
+    done: set[str] = set()
+    for first in sorted(needs):
+        path: list[str] = []
+        pending = [(first, iter(sorted(needs.get(first, ()))))]
+        path.append(first)
+        while pending:
+            name, rest = pending[-1]
+            following = next(rest, None)
+            if following is None:
+                pending.pop()
+                path.pop()
+                done.add(name)
+            elif following in path:
+                yield [*path[path.index(following) :], following]
+                return
+            elif following not in done:
+                path.append(following)
+                pending.append((following, iter(sorted(needs.get(following, ())))))

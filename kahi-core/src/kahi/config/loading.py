@@ -1,0 +1,231 @@
+"""From files to a whole configuration, or to everything that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from kahi.config import checks
+from kahi.config.config import Config
+from kahi.config.files import Source, Sources, read_all
+from kahi.config.models import GroupModel, ProgramModel, SupervisorSettings
+from kahi.config.programs import ProgramReader
+from kahi.config.validation import Report, expand_table, nearest, validate
+from kahi.config.values import check_name
+from kahi.definition import GroupDefinition, ProcessDefinition
+from kahi.errors import ConfigError
+from kahi.hookspecs import ConfigSection
+
+MAIN_ONLY: Final = frozenset({"supervisor", "server"})
+"""Tables that an included file may not hold."""
+
+PLUGIN_TABLES: Final[Mapping[str, str]] = {
+    "server": "api",
+    "webui": "webui",
+    "metrics": "metrics",
+    "webhooks": "webhooks",
+}
+"""Tables of the official plugins, and the extra that brings each."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    source: Source
+    raw: dict[str, Any]
+
+
+def load(
+    path: str, *, sections: Sequence[ConfigSection] = (), environ: Mapping[str, str] | None = None
+) -> Config:
+    """Read, check and resolve a configuration; may block on the disk.
+
+    Args:
+        sections: what plugins declared.
+        environ: what ``${NAME}`` refers to; the process's own environment when None.
+
+    Raises:
+        ConfigError: with every problem of all files.
+    """
+    variables = dict(os.environ if environ is None else environ)
+    return _Loading(read_all(path, variables), sections, variables).result(path)
+
+
+class _Loading:
+    """One load. The tables are taken apart first, then checked in the order they depend on."""
+
+    def __init__(self, sources: Sources, sections: Sequence[ConfigSection], environ: dict[str, str]) -> None:
+        self._sources = sources
+        self._environ = environ
+        self._tables = {s.name: s for s in sections if not s.in_program}
+        self._program_keys = {s.name: s.model for s in sections if s.in_program}
+        self._report = Report(list(sources.errors), list(sources.warnings))
+        self._named: dict[str, dict[str, _Named]] = {"programs": {}, "groups": {}}
+        self._single: dict[str, tuple[Source, Any]] = {}
+
+    def result(self, path: str) -> Config:
+        """The configuration; raises ConfigError."""
+        for source in self._sources.files:
+            self._take_apart(source)
+        settings = self._settings()
+        groups = self._groups(settings)
+        sections = self._sections()
+        self._report.refuse_unknown_keys(strict=settings.strict)
+        if self._report.errors:
+            raise ConfigError(self._report.errors)
+        return Config(
+            path=os.path.abspath(path),
+            supervisor=settings,
+            groups=groups,
+            files=tuple(source.path for source in self._sources.files),
+            sections=sections,
+            warnings=tuple(self._report.warnings),
+        )
+
+    def _take_apart(self, source: Source) -> None:
+        is_main = source is self._sources.files[0]
+        for name, value in source.table.items():
+            if name == "include":
+                continue
+            if name in MAIN_ONLY and not is_main:
+                self._report.error(source, (name,), "belongs into the main file, not into an included one")
+            elif name in self._named or (name in self._tables and self._tables[name].many):
+                self._take_named(source, name, value)
+            elif name == "supervisor" or name in self._tables:
+                self._take_single(source, name, value)
+            else:
+                self._report.unknown(source, (name,), self._unknown_table(name))
+
+    def _take_named(self, source: Source, table: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            self._report.error(source, (table,), "is no table")
+            return
+        named = self._named.setdefault(table, {})
+        for name, raw in value.items():  # type: ignore[reportUnknownVariableType]
+            place = (table, str(name))  # type: ignore[reportUnknownArgumentType]
+            if not isinstance(raw, dict):
+                self._report.error(source, place, "is no table")
+            elif place[1] in named:
+                first = named[place[1]].source.problem(place, "")
+                self._report.error(source, place, f"is there already, in {first.file}:{first.line}")
+            else:
+                try:
+                    check_name(place[1])
+                except ValueError as error:
+                    self._report.error(source, place, str(error))
+                named[place[1]] = _Named(source, raw)  # type: ignore[reportUnknownArgumentType]
+
+    def _take_single(self, source: Source, name: str, value: Any) -> None:
+        if name in self._single:
+            self._report.error(source, (name,), f"is there already, in {self._single[name][0].path}")
+        elif not isinstance(value, dict):
+            self._report.error(source, (name,), "is no table")
+        else:
+            self._single[name] = (source, value)
+
+    def _unknown_table(self, name: str) -> str:
+        if name in PLUGIN_TABLES:
+            return f"needs a plugin that is not installed: pip install 'kahi[{PLUGIN_TABLES[name]}]'"
+        known = [*self._named, *self._tables, "supervisor", "include", *PLUGIN_TABLES]
+        return f"is no table of the configuration{nearest(name, known)}"
+
+    def _settings(self) -> SupervisorSettings:
+        return self._one("supervisor", SupervisorSettings) or SupervisorSettings()
+
+    def _one(self, name: str, model: type[ModelT]) -> ModelT | None:
+        source, raw = self._single.get(name, (None, {}))
+        if source is None:
+            return None
+        expanded = expand_table(raw, (name,), self._names(source), self._environ, source, self._report)
+        return validate(model, expanded, (name,), source, self._report)
+
+    def _names(self, source: Source) -> dict[str, str | int]:
+        return {"here": source.directory, "host_node_name": platform.node()}
+
+    def _groups(self, settings: SupervisorSettings) -> dict[str, GroupDefinition]:
+        models = self._group_models()
+        group_of = self._group_of_programs(models)
+        reader = ProgramReader(settings, self._environ, self._program_keys, self._report)
+        processes: dict[str, list[ProcessDefinition]] = {}
+        priorities: dict[str, int] = {name: model.priority for name, model in models.items()}
+        for name, named in sorted(self._named["programs"].items()):
+            group = group_of.get(name, name)
+            found = reader.read(named.source, name, group, named.raw)
+            processes.setdefault(group, []).extend(found)
+            if group not in models:
+                priorities[group] = (
+                    found[0].priority if found else ProgramModel.model_fields["priority"].default
+                )
+        groups = {
+            name: GroupDefinition(name, priorities[name], tuple(members))
+            for name, members in sorted(processes.items())
+        }
+        programs = {name: named.source for name, named in self._named["programs"].items()}
+        checks.check_processes(groups, programs, self._report)
+        return groups
+
+    def _group_models(self) -> dict[str, GroupModel]:
+        models: dict[str, GroupModel] = {}
+        for name, named in self._named["groups"].items():
+            place = ("groups", name)
+            source = named.source
+            expanded = expand_table(
+                named.raw, place, self._names(source), self._environ, source, self._report
+            )
+            model = validate(GroupModel, expanded, place, source, self._report)
+            if model is not None:
+                models[name] = model
+        return models
+
+    def _group_of_programs(self, models: Mapping[str, GroupModel]) -> dict[str, str]:
+        group_of: dict[str, str] = {}
+        for name, model in models.items():
+            source = self._named["groups"][name].source
+            place = ("groups", name, "programs")
+            for program in model.programs:
+                if program not in self._named["programs"]:
+                    hint = nearest(program, self._named["programs"])
+                    self._report.error(source, place, f"there is no program {program!r}{hint}")
+                elif program in group_of:
+                    self._report.error(
+                        source, place, f"{program!r} is in group {group_of[program]!r} already"
+                    )
+                else:
+                    group_of[program] = name
+            if name in self._named["programs"] and name not in model.programs:
+                self._report.error(
+                    source, ("groups", name), f"there is a program {name!r} that is not in this group"
+                )
+        return group_of
+
+    def _sections(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, section in self._tables.items():
+            if section.many:
+                found[name] = self._many(name, section.model)
+            else:
+                model = self._one(name, section.model)
+                found[name] = self._default(section.model) if model is None else model
+        return found
+
+    def _many(self, table: str, model: type[BaseModel]) -> dict[str, BaseModel]:
+        found: dict[str, BaseModel] = {}
+        for name, named in self._named.get(table, {}).items():
+            place = (table, name)
+            source = named.source
+            expanded = expand_table(
+                named.raw, place, self._names(source), self._environ, source, self._report
+            )
+            validated = validate(model, expanded, place, source, self._report)
+            if validated is not None:
+                found[name] = validated
+        return found
+
+    def _default(self, model: type[BaseModel]) -> BaseModel:
+        return model()

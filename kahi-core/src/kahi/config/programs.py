@@ -1,0 +1,266 @@
+"""From the table of a program to the definitions of its processes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from kahi.config.dotenv import DotenvError, parse_dotenv
+from kahi.config.files import Source
+from kahi.config.models import MAX_PROCESSES, ProgramModel, SupervisorSettings
+from kahi.config.positions import Path
+from kahi.config.validation import Report, expand_table, validate
+from kahi.config.values import check_name
+from kahi.definition import (
+    Backoff,
+    ProcessDefinition,
+    ResourceLimit,
+    SpawnSpec,
+    StartPolicy,
+    StopPolicy,
+    StreamSettings,
+)
+
+ValueT = TypeVar("ValueT", bound=Hashable)
+
+SPECIAL_LOGS = frozenset({"", "AUTO", "/dev/stdout", "/dev/stderr", "/dev/null"})
+"""Log destinations that are not files of their own."""
+
+
+class ProgramReader:
+    """Makes process definitions. Equal parts of them are one object, however many programs there are.
+
+    Args:
+        environ: what ``${NAME}`` refers to.
+        plugin_keys: models of the keys that plugins added to programs.
+    """
+
+    def __init__(
+        self,
+        settings: SupervisorSettings,
+        environ: Mapping[str, str],
+        plugin_keys: Mapping[str, type[BaseModel]],
+        report: Report,
+    ) -> None:
+        self._settings = settings
+        self._environ = {**environ, **settings.environment}
+        self._plugin_keys = plugin_keys
+        self._report = report
+        self._shared: dict[Hashable, Hashable] = {}
+        self._base = settings.directory or os.getcwd()
+
+    def read(self, source: Source, name: str, group: str, raw: dict[str, Any]) -> list[ProcessDefinition]:
+        """The processes of one program, none when it is wrong (the report says why)."""
+        path = ("programs", name)
+        count, first = raw.get("numprocs", 1), raw.get("numprocs_start", 0)
+        count = count if type(count) is int and 0 <= count <= MAX_PROCESSES else 1
+        first = first if type(first) is int and first >= 0 else 0
+        if not self._names_are_possible(source, path, raw, count):
+            return []
+        definitions: list[ProcessDefinition] = []
+        model: ProgramModel | None = None
+        varies = _mentions_number(raw)
+        for number in range(first, first + count):
+            if model is None or varies:
+                errors_before = len(self._report.errors)
+                model = self._model(source, path, name, group, raw, number, count)
+                if model is None or len(self._report.errors) > errors_before:
+                    return []
+            definition = self._definition(source, path, name, group, model, number, count, raw)
+            if definition is None:
+                return []
+            definitions.append(definition)
+        return definitions
+
+    def _names_are_possible(self, source: Source, path: Path, raw: dict[str, Any], count: int) -> bool:
+        pattern = raw.get("process_name", "")
+        if count > 1 and pattern and isinstance(pattern, str) and "%(process_num)" not in pattern:
+            self._report.error(
+                source, (*path, "process_name"), "must hold %(process_num)d when numprocs is above 1"
+            )
+            return False
+        return True
+
+    def _model(
+        self,
+        source: Source,
+        path: Path,
+        name: str,
+        group: str,
+        raw: dict[str, Any],
+        number: int,
+        count: int,
+    ) -> ProgramModel | None:
+        names: dict[str, str | int] = {
+            "here": source.directory,
+            "program_name": name,
+            "group_name": group,
+            "process_num": number,
+            "numprocs": count,
+            "host_node_name": platform.node(),
+        }
+        expanded = expand_table(raw, path, names, self._environ, source, self._report)
+        return validate(ProgramModel, expanded, path, source, self._report, self._plugin_keys)
+
+    def _definition(
+        self,
+        source: Source,
+        path: Path,
+        name: str,
+        group: str,
+        model: ProgramModel,
+        number: int,
+        count: int,
+        raw: dict[str, Any],
+    ) -> ProcessDefinition | None:
+        process_name = model.process_name or (name if count == 1 else f"{name}_{number}")
+        try:
+            check_name(process_name)
+        except ValueError as error:
+            self._report.error(source, (*path, "process_name"), str(error))
+            return None
+        spawn = self._spawn(source, path, model)
+        stop = self._stop(source, path, model)
+        if spawn is None or stop is None:
+            return None
+        return ProcessDefinition(
+            name=process_name,
+            program=name,
+            group=group,
+            number=number,
+            spawn=spawn,
+            priority=model.priority,
+            autostart=model.autostart,
+            start=self._share(_start_policy(model)),
+            stop=self._share(stop),
+            stdout=self._share(self._stream(model, "stdout")),
+            stderr=None if model.redirect_stderr else self._share(self._stream(model, "stderr")),
+            description=model.description,
+            depends_on=tuple(sorted(model.depends_on.items())),
+            critical=model.critical,
+            extensions=self._extensions(source, path, raw),
+        )
+
+    def _spawn(self, source: Source, path: Path, model: ProgramModel) -> SpawnSpec | None:
+        try:
+            words = shlex.split(model.command) if isinstance(model.command, str) else model.command
+        except ValueError as error:
+            self._report.error(source, (*path, "command"), f"cannot be split into words: {error}")
+            return None
+        if not words or not words[0]:
+            self._report.error(source, (*path, "command"), "is empty")
+            return None
+        environment = self._environment(source, path, model)
+        if environment is None:
+            return None
+        limits = (ResourceLimit(name, soft, hard) for name, (soft, hard) in sorted(model.rlimits.items()))
+        return SpawnSpec(
+            command=tuple(words),
+            directory=self._absolute(model.directory) if model.directory else "",
+            environment=self._share(environment),
+            clean_environment=model.clean_environment,
+            inherit_environment=model.inherit_environment,
+            user=model.user,
+            umask=model.umask,
+            nice=model.nice,
+            oom_score_adj=model.oom_score_adj,
+            no_new_privs=model.no_new_privs,
+            rlimits=tuple(limits),
+            stdin=model.stdin,
+            redirect_stderr=model.redirect_stderr,
+        )
+
+    def _environment(
+        self, source: Source, path: Path, model: ProgramModel
+    ) -> tuple[tuple[str, str], ...] | None:
+        merged = dict(self._settings.environment)
+        for name in model.environment_file:
+            try:
+                merged |= self._variables_of(name, source)
+            except (OSError, DotenvError) as error:
+                reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
+                self._report.error(source, (*path, "environment_file"), f"{name.lstrip('-')}: {reason}")
+                return None
+        merged |= model.environment
+        for key in merged:
+            if not key or "=" in key or "\0" in key:
+                self._report.error(source, (*path, "environment"), f"{key!r} is no name of a variable")
+                return None
+        return tuple(merged.items())
+
+    def _variables_of(self, name: str, source: Source) -> dict[str, str]:
+        may_be_missing = name.startswith("-")
+        path = os.path.join(source.directory, name[1:] if may_be_missing else name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                return parse_dotenv(file.read())
+        except FileNotFoundError:
+            if may_be_missing:
+                return {}
+            raise
+
+    def _stop(self, source: Source, path: Path, model: ProgramModel) -> StopPolicy | None:
+        if model.stopasgroup and model.killasgroup is False:
+            self._report.error(
+                source, (*path, "killasgroup"), "cannot be false when stopasgroup is true: it is implied"
+            )
+            return None
+        return StopPolicy(
+            signal=model.stopsignal,
+            wait=model.stopwaitsecs,
+            as_group=model.stopasgroup,
+            kill_as_group=model.stopasgroup or bool(model.killasgroup),
+        )
+
+    def _stream(self, model: ProgramModel, stream: str) -> StreamSettings:
+        logfile: str = getattr(model, f"{stream}_logfile")
+        return StreamSettings(
+            logfile=logfile if logfile in SPECIAL_LOGS else self._absolute(logfile),
+            maxbytes=getattr(model, f"{stream}_logfile_maxbytes"),
+            backups=getattr(model, f"{stream}_logfile_backups"),
+            buffer_maxbytes=getattr(model, f"{stream}_buffer_maxbytes"),
+            strip_ansi=model.strip_ansi,
+        )
+
+    def _extensions(self, source: Source, path: Path, raw: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, model in self._plugin_keys.items():
+            if key in raw:
+                found[key] = validate(model, raw[key], (*path, key), source, self._report)
+        return found
+
+    def _absolute(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self._base, path))
+
+    def _share(self, value: ValueT) -> ValueT:
+        """The first value seen that equals ``value``."""
+        return self._shared.setdefault((type(value), value), value)  # type: ignore[return-value]
+
+
+def _start_policy(model: ProgramModel) -> StartPolicy:
+    return StartPolicy(
+        startsecs=model.startsecs,
+        startretries=model.startretries,
+        autorestart=model.autorestart,
+        exitcodes=frozenset(model.exitcodes),
+        oneshot=model.oneshot,
+        restart_delay=model.restart_delay,
+        backoff=Backoff(model.backoff.initial, model.backoff.factor, model.backoff.max, model.backoff.jitter),
+    )
+
+
+def _mentions_number(raw: Any) -> bool:
+    if isinstance(raw, str):
+        return "%(process_num)" in raw
+    if isinstance(raw, list):
+        items: list[Any] = raw
+        return any(_mentions_number(item) for item in items)
+    if isinstance(raw, dict):
+        table: dict[str, Any] = raw
+        return any(_mentions_number(item) for item in table.values())
+    return False

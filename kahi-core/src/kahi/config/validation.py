@@ -1,0 +1,165 @@
+"""Holding tables against models, and saying what is wrong in words of one's own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from kahi.config.expansion import ExpansionError, expand
+from kahi.config.files import Source
+from kahi.config.positions import Path
+from kahi.errors import Problem
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "int_type": "is no whole number",
+    "int_from_float": "is no whole number",
+    "float_type": "is no number",
+    "finite_number": "is no finite number",
+    "bool_type": "is neither true nor false",
+    "string_type": "is no text",
+    "string_too_short": "is empty",
+    "list_type": "is no list",
+    "tuple_type": "is no list",
+    "frozen_set_type": "is no list",
+    "dict_type": "is no table",
+    "model_type": "is no table",
+    "literal_error": "is not allowed (allowed: {expected})",
+    "greater_than_equal": "is too small (at least {ge})",
+    "less_than_equal": "is too large (at most {le})",
+    "value_error": "{error}",
+}
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found wrong or odd so far."""
+
+    errors: list[Problem]
+    warnings: list[Problem]
+    _unknown: list[Problem] = field(default_factory=list[Problem])
+
+    def error(self, source: Source, path: Path, message: str) -> None:
+        """Something because of which the configuration can not be used."""
+        self.errors.append(source.problem(path, message))
+
+    def warning(self, source: Source, path: Path, message: str) -> None:
+        """Something odd."""
+        self.warnings.append(source.problem(path, message))
+
+    def unknown(self, source: Source, path: Path, message: str) -> None:
+        """A key or table that nobody knows."""
+        self._unknown.append(source.problem(path, message))
+
+    def refuse_unknown_keys(self, *, strict: bool) -> None:
+        """Make unknown keys errors when ``strict``, else warnings."""
+        (self.errors if strict else self.warnings).extend(self._unknown)
+        self._unknown = []
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remark with the known name that ``name`` may have meant, "" when none is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def expand_table(
+    value: Any,
+    path: Path,
+    names: Mapping[str, str | int],
+    environ: Mapping[str, str],
+    source: Source,
+    report: Report,
+) -> Any:
+    """Expand every string in a table; keys stay as they are, problems go to ``report``."""
+    if isinstance(value, str):
+        if "%" not in value and "$" not in value:
+            return value
+        try:
+            return expand(value, names, environ)
+        except ExpansionError as error:
+            report.error(source, path, str(error))
+            return ""
+    if isinstance(value, list):
+        items: list[Any] = value
+        return [expand_table(item, path, names, environ, source, report) for item in items]
+    if isinstance(value, dict):
+        table: dict[str, Any] = value
+        return {
+            key: expand_table(item, (*path, key), names, environ, source, report)
+            for key, item in table.items()
+        }
+    return value
+
+
+def validate(
+    model: type[ModelT],
+    raw: dict[str, Any],
+    path: Path,
+    source: Source,
+    report: Report,
+    also_known: Iterable[str] = (),
+) -> ModelT | None:
+    """Make a model of a table; None when that is impossible, with the reasons in ``report``."""
+    _report_unknown_keys(model, raw, path, source, report, frozenset(also_known))
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            report.error(source, (*path, *_key_path(detail, raw)), _message(detail))
+        return None
+
+
+def _report_unknown_keys(
+    model: type[BaseModel],
+    raw: dict[str, Any],
+    path: Path,
+    source: Source,
+    report: Report,
+    also_known: frozenset[str],
+) -> None:
+    for key, value in raw.items():
+        field = model.model_fields.get(key)
+        if field is None and key not in also_known:
+            hint = nearest(key, [*model.model_fields, *also_known])
+            report.unknown(source, (*path, key), f"is no known key{hint}")
+        elif (
+            field is not None
+            and isinstance(value, dict)
+            and isinstance(field.annotation, type)
+            and issubclass(field.annotation, BaseModel)
+        ):
+            nested: dict[str, Any] = value
+            _report_unknown_keys(field.annotation, nested, (*path, key), source, report, frozenset())
+
+
+def _key_path(detail: ErrorDetails, raw: dict[str, Any]) -> Path:
+    """The keys that lead to a problem, without the names pydantic gives to alternatives."""
+    path: list[str] = []
+    value: Any = raw
+    for part in detail["loc"]:
+        if isinstance(part, str) and (not path or isinstance(value, dict)):
+            path.append(part)
+            table: Any = value
+            value = table.get(part) if isinstance(table, dict) else None  # type: ignore[reportUnknownMemberType]
+        else:
+            break
+    return tuple(path)
+
+
+def _message(detail: ErrorDetails) -> str:
+    template = _MESSAGES.get(detail["type"])
+    if template is None:
+        return detail["msg"]
+    return template.format(**{key: _plain(value) for key, value in detail.get("ctx", {}).items()})
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

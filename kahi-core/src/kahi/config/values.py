@@ -1,0 +1,144 @@
+"""Types of configuration values: how they may be written, and what they mean."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from kahi.definition import UNLIMITED
+
+_SIZE: Final = re.compile(r"(\d+)\s*(B|KB|MB|GB)?", re.IGNORECASE)
+_UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+_OCTAL: Final = re.compile(r"(?:0o)?([0-7]{1,4})")
+_NAME: Final = re.compile(r"[^\s:/*?\[\],]{1,128}")
+_ENVIRONMENT_NAME: Final = re.compile(r"[^=\0]+")
+
+
+def parse_size(value: object) -> int:
+    """Bytes, from an integer or "64KB", "50MB", "1GB" (powers of 1024)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("a size cannot be negative")
+        return value
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('is no size (allowed: bytes as a number, or "64KB", "50MB", "1GB")')
+    return int(found[1]) * _UNITS[(found[2] or "").upper()]
+
+
+def parse_mode(value: object) -> int | None:
+    """An octal mode: "022" or 0o022; "" for none."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777:
+        return value
+    if value == "":
+        return None
+    found = _OCTAL.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('is no octal mode (allowed: "022" or 0o022)')
+    return int(found[1], 8)
+
+
+def parse_signal(value: object) -> int:
+    """A signal number, from a number or a name with or without SIG.
+
+    Raises:
+        ValueError: there is no such signal.
+    """
+    valid = signal.valid_signals()
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value in valid:
+            return value
+        raise ValueError(f"there is no signal {value}")
+    if isinstance(value, str):
+        name = value.strip().upper()
+        full = name if name.startswith("SIG") else f"SIG{name}"
+        found = getattr(signal.Signals, full, None)
+        if isinstance(found, signal.Signals):
+            return int(found)
+    raise ValueError(f'there is no signal {value!r} (allowed: a name such as "TERM" or a number)')
+
+
+def parse_limit(value: object) -> tuple[int, int]:
+    """A resource limit as (soft, hard): N, "soft:hard" or "unlimited"."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value, value
+    if isinstance(value, str):
+        soft, colon, hard = value.partition(":")
+        try:
+            low = _one_limit(soft)
+            high = _one_limit(hard) if colon else low
+        except ValueError:
+            pass
+        else:
+            if high != UNLIMITED and (low == UNLIMITED or low > high):
+                raise ValueError("the soft limit is above the hard limit")
+            return low, high
+    raise ValueError('is no limit (allowed: a number, "soft:hard", "unlimited")')
+
+
+def _one_limit(text: str) -> int:
+    text = text.strip()
+    if text == "unlimited":
+        return UNLIMITED
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def parse_autorestart(value: object) -> str:
+    """``always``, ``never`` or ``unexpected``, from true, false (or as strings) and "unexpected"."""
+    words = {True: "always", False: "never", "true": "always", "false": "never", "unexpected": "unexpected"}
+    if isinstance(value, (bool, str)) and value in words:
+        return words[value]
+    raise ValueError('is not allowed (allowed: true, false, "unexpected")')
+
+
+def check_name(name: str) -> str:
+    """``name``, if programs, groups and processes may be called that.
+
+    Raises:
+        ValueError: why not.
+    """
+    if name == "all":
+        raise ValueError('"all" is not allowed as a name: it stands for every process')
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        raise ValueError(
+            f"{name!r} is no name (allowed: up to 128 printable characters without white space, : / * ? [ ] ,)"
+        )
+    return name
+
+
+def _environment_value(value: object) -> object:
+    return value if isinstance(value, (str, int)) and not isinstance(value, bool) else _refuse_variable(value)
+
+
+def _refuse_variable(value: object) -> Any:
+    raise ValueError("is no text")
+
+
+def _to_text(value: object) -> object:
+    return str(_environment_value(value))
+
+
+Size = Annotated[
+    int, BeforeValidator(parse_size), WithJsonSchema({"type": ["integer", "string"], "default": 0})
+]
+Mode = Annotated[int | None, BeforeValidator(parse_mode), WithJsonSchema({"type": ["string", "integer"]})]
+SignalNumber = Annotated[int, BeforeValidator(parse_signal), WithJsonSchema({"type": ["string", "integer"]})]
+Limit = Annotated[
+    tuple[int, int], BeforeValidator(parse_limit), WithJsonSchema({"type": ["integer", "string"]})
+]
+AutorestartWord = Annotated[
+    Literal["always", "never", "unexpected"],
+    BeforeValidator(parse_autorestart),
+    WithJsonSchema({"enum": [True, False, "unexpected"]}),
+]
+Variable = Annotated[str, BeforeValidator(_to_text)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Priority = Annotated[int, Field(ge=0, le=999)]
+ExitCode = Annotated[int, Field(ge=0, le=255)]

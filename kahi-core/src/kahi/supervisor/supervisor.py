@@ -1,0 +1,402 @@
+"""The supervisor: every process of the configuration, and what can be done with them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+
+from kahi.config import Config, SupervisorSettings
+from kahi.definition import GroupDefinition, ProcessDefinition
+from kahi.errors import (
+    AlreadyAdded,
+    AlreadyStarted,
+    KahiError,
+    NoSuchGroup,
+    NoSuchProcess,
+    NotRunning,
+    ShuttingDown,
+    StillRunning,
+)
+from kahi.events import EventBus, ProcessGroupEvent
+from kahi.lifecycle import SETTLED, UP, State
+from kahi.process import Host, Process
+from kahi.supervisor.dependencies import Dependencies
+from kahi.supervisor.ending import Ending
+from kahi.supervisor.group import Group
+from kahi.supervisor.ordering import start_order, stop_waves, with_dependencies
+from kahi.supervisor.outcome import Outcome, start_outcome
+from kahi.supervisor.reload import Reloader, ReloadReport
+from kahi.supervisor.selection import select
+
+log = logging.getLogger(__name__)
+
+TURN: Final = 0.02
+"""Seconds of starting processes after which the event loop gets a turn."""
+
+
+class Supervisor:
+    """All processes, and the operations on them. Belongs to the event-loop thread.
+
+    Args:
+        config: what to supervise.
+        host: the daemon around the processes; the supervisor sets its ``on_change``.
+        load_config: reads the configuration again, may block; raises ConfigError.
+    """
+
+    def __init__(self, config: Config, host: Host, load_config: Callable[[], Config]) -> None:
+        self.config = config
+        self.started_at = host.system.wall_clock()
+        self._host = host
+        self._groups: dict[str, Group] = {}
+        self._processes: dict[str, Process] = {}
+        self._dependencies = Dependencies(host.loop, self._named_by)
+        self._reloader = Reloader(self, load_config)
+        self._background: set[asyncio.Task[object]] = set()
+        self._operation = anyio.Lock()
+        self.ending = Ending(self)
+        host.on_change = self._process_changed
+
+    # What there is
+
+    @property
+    def settings(self) -> SupervisorSettings:
+        """The ``[supervisor]`` table."""
+        return self.config.supervisor
+
+    @property
+    def identifier(self) -> str:
+        """The configured name of this daemon."""
+        return self.settings.identifier
+
+    @property
+    def events(self) -> EventBus:
+        """The bus on which everything that happens is published."""
+        return self._host.events
+
+    @property
+    def server_url(self) -> str:
+        """Where the control socket is served, "" when it is not; children get it."""
+        return self._host.server_url
+
+    @server_url.setter
+    def server_url(self, url: str) -> None:
+        self._host.server_url = url
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the daemon is on its way down."""
+        return self.ending.begun
+
+    @property
+    def processes(self) -> Mapping[str, Process]:
+        """All processes by name, in name order."""
+        return MappingProxyType(self._processes)
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        """All active groups by name, in name order."""
+        return MappingProxyType(self._groups)
+
+    def process(self, name: str) -> Process:
+        """The process called ``name``.
+
+        Raises:
+            NoSuchProcess: there is none.
+        """
+        try:
+            return self._processes[name]
+        except KeyError:
+            raise NoSuchProcess(name) from None
+
+    def group(self, name: str) -> Group:
+        """The active group called ``name``.
+
+        Raises:
+            NoSuchGroup: there is none.
+        """
+        try:
+            return self._groups[name]
+        except KeyError:
+            raise NoSuchGroup(name) from None
+
+    def select(self, targets: Sequence[str]) -> list[Process]:
+        """The processes that names and patterns stand for; see [kahi.supervisor.selection][].
+
+        Raises:
+            NoSuchProcess, NoSuchGroup: a name or pattern that nothing matches.
+        """
+        return select(targets, self._processes, self._groups)
+
+    # Operations
+
+    async def boot(self) -> None:
+        """Add the groups of the configuration and start what starts by itself."""
+        for definition in self.config.groups.values():
+            self.add(definition)
+        await self.autostart(self._processes.values())
+
+    async def autostart(self, processes: Iterable[Process]) -> None:
+        """Start those of ``processes`` that start by themselves, without waiting for them."""
+        await self.start([p for p in processes if p.definition.autostart], wait=False)
+
+    async def start(
+        self, processes: Sequence[Process], *, wait: bool = True, strict: bool = False
+    ) -> list[Outcome]:
+        """Start processes, and before them what they depend on, in priority order.
+
+        Args:
+            wait: until the first attempt of each is decided; otherwise answer with their states.
+            strict: a process that is up already is an error, not skipped.
+
+        Raises:
+            ShuttingDown: nothing is started any more.
+        """
+        self.refuse_during_shutdown()
+        errors: dict[str, KahiError] = {}
+        pending: dict[str, asyncio.Future[None]] = {}
+        turn_ends = self._host.system.monotonic() + TURN
+        requested = {process.name for process in processes}
+        for process in self._in_start_order(processes):
+            if process.state in (State.STARTING, State.RUNNING):
+                if strict and process.name in requested:
+                    errors[process.name] = AlreadyStarted(process.name)
+                continue
+            try:
+                pending[process.name] = self._dependencies.start(process)
+            except KahiError as error:
+                errors[process.name] = error
+            if self._host.system.monotonic() >= turn_ends:
+                await anyio.lowlevel.checkpoint()
+                turn_ends = self._host.system.monotonic() + TURN
+        outcomes: list[Outcome] = []
+        for process in processes:
+            if process.name in errors:
+                outcomes.append(Outcome(process.name, process.state, errors[process.name]))
+            elif wait and process.name in pending:
+                outcomes.append(await self._first_attempt(process, pending[process.name]))
+            else:
+                outcomes.append(Outcome(process.name, process.state))
+        return outcomes
+
+    async def stop(
+        self, processes: Sequence[Process], *, wait: bool = True, strict: bool = False
+    ) -> list[Outcome]:
+        """Stop processes in falling priority, dependants first, each wave once the last is gone.
+
+        Args:
+            wait: until all are gone; otherwise go on in the background.
+            strict: a process that does not run is an error, not skipped.
+        """
+        not_running = {p.name for p in processes if not self._can_stop(p)}
+        running = [process for process in processes if process.name not in not_running]
+        if wait:
+            await self.stop_in_waves(running)
+        else:
+            self.run_in_background(self.stop_in_waves(running))
+        return [
+            Outcome(p.name, p.state, NotRunning(p.name) if strict and p.name in not_running else None)
+            for p in processes
+        ]
+
+    async def restart(self, processes: Sequence[Process], *, wait: bool = True) -> list[Outcome]:
+        """Stop processes, then start them; one that is not running is started.
+
+        Raises:
+            ShuttingDown: nothing is started any more.
+        """
+        self.refuse_during_shutdown()
+        if not wait:
+            self.run_in_background(self.restart(processes))
+            return [Outcome(process.name, process.state) for process in processes]
+        await self.stop(processes)
+        return await self.start(processes)
+
+    def signal(self, processes: Sequence[Process], signum: int, *, strict: bool = False) -> list[Outcome]:
+        """Send a signal to processes that run; ``strict``: one that does not is an error."""
+        outcomes: list[Outcome] = []
+        for process in processes:
+            error: KahiError | None = None
+            try:
+                process.send_signal(signum)
+            except NotRunning as not_running:
+                error = not_running if strict else None
+            outcomes.append(Outcome(process.name, process.state, error))
+        return outcomes
+
+    async def clear_logs(self, processes: Sequence[Process]) -> list[Outcome]:
+        """Empty the logs of processes."""
+        for process in processes:
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    await stream.clear()
+        return [Outcome(process.name, process.state) for process in processes]
+
+    def reopen_logs(self) -> None:
+        """Open all log files anew, as after somebody moved them."""
+        self._host.reopen_logs()
+
+    # Configuration
+
+    async def reread(self) -> ReloadReport:
+        """What `update` would do.
+
+        Raises:
+            ConfigError: the files can not be used.
+        """
+        return await self._reloader.preview()
+
+    async def update(self, groups: Sequence[str] | None = None) -> ReloadReport:
+        """Read the configuration and apply what changed, or only what concerns ``groups``.
+
+        Raises:
+            ConfigError: the files can not be used; everything goes on as it was.
+            ShuttingDown: nothing changes any more.
+        """
+        return await self._reloader.apply(groups)
+
+    async def add_group(self, name: str) -> None:
+        """Make a group of the configuration active, and start what starts by itself.
+
+        Raises:
+            AlreadyAdded: it is active.
+            NoSuchGroup: the configuration has no such group.
+            ShuttingDown: nothing changes any more.
+        """
+        self.refuse_during_shutdown()
+        if name in self._groups:
+            raise AlreadyAdded(name)
+        definition = self.config.groups.get(name)
+        if definition is None:
+            raise NoSuchGroup(name)
+        await self.autostart(self.add(definition).processes)
+
+    async def remove_group(self, name: str) -> None:
+        """Make a group inactive.
+
+        Raises:
+            NoSuchGroup: there is none.
+            StillRunning: a process of it is up.
+        """
+        group = self.group(name)
+        if any(process.state not in SETTLED or self._can_stop(process) for process in group.processes):
+            raise StillRunning(name)
+        self.discard(group)
+
+    # Pieces that operations, reload and shutdown are made of
+
+    def add(self, definition: GroupDefinition) -> Group:
+        """Add a group with all its processes, none of them started."""
+        group = Group(definition, [])
+        self._groups[definition.name] = group
+        self._groups = dict(sorted(self._groups.items()))
+        for process_definition in definition.processes:
+            self.add_process(group, process_definition)
+        self._processes = dict(sorted(self._processes.items()))
+        self.events.publish(ProcessGroupEvent(group=definition.name, added=True))
+        return group
+
+    def add_process(self, group: Group, definition: ProcessDefinition) -> Process:
+        """Add one process to a group, not started. The caller keeps the name order."""
+        process = Process(definition, self._host)
+        group.processes.append(process)
+        self._processes[process.name] = process
+        return process
+
+    def discard_process(self, group: Group, process: Process) -> None:
+        """Forget a process that is down."""
+        self._dependencies.cancel(process)
+        group.processes.remove(process)
+        self._processes.pop(process.name, None)
+        process.retire()
+
+    def discard(self, group: Group) -> None:
+        """Forget a group whose processes are all down."""
+        for process in tuple(group.processes):
+            self.discard_process(group, process)
+        self._groups.pop(group.name, None)
+        self.events.publish(ProcessGroupEvent(group=group.name, added=False))
+
+    def sort_processes(self) -> None:
+        """Restore the name order after processes were added."""
+        self._processes = dict(sorted(self._processes.items()))
+
+    async def stop_in_waves(self, processes: Sequence[Process]) -> None:
+        """Stop what can be stopped of ``processes``, and wait until all of it is gone."""
+        for process in processes:
+            self._dependencies.cancel(process)
+        for wave in stop_waves([p.definition for p in processes], self._priorities()):
+            members = [self._processes[d.name] for d in wave if d.name in self._processes]
+            for process in members:
+                if self._can_stop(process):
+                    process.stop()
+            for process in members:
+                await process.when(_is_down)
+
+    def hold(self) -> None:
+        """Start nothing automatically any more."""
+        self._dependencies.cancel_all()
+        for process in self._processes.values():
+            process.hold()
+
+    def refuse_during_shutdown(self) -> None:
+        """Raises ShuttingDown when nothing may be started or changed any more."""
+        if self.shutting_down:
+            raise ShuttingDown
+
+    def run_in_background(self, work: object) -> None:
+        """Finish an operation that nobody waits for."""
+        task = self._host.loop.create_task(work)  # type: ignore[arg-type]
+        self._background.add(task)
+        task.add_done_callback(self._background_done)
+
+    def _background_done(self, task: asyncio.Task[object]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an operation in the background failed", exc_info=error)
+
+    async def _first_attempt(self, process: Process, started: asyncio.Future[None]) -> Outcome:
+        try:
+            await asyncio.shield(started)
+        except KahiError as error:
+            return Outcome(process.name, process.state, error)
+        decided = await process.when(_is_decided)
+        return start_outcome(process, decided)
+
+    def _in_start_order(self, processes: Sequence[Process]) -> list[Process]:
+        wanted = with_dependencies([p.definition for p in processes], self._definitions_named_by)
+        ordered = start_order(wanted, self._priorities())
+        return [self._processes[d.name] for d in ordered if d.name in self._processes]
+
+    def _can_stop(self, process: Process) -> bool:
+        if self._dependencies.is_waiting(process):
+            return True
+        return process.state not in SETTLED or process.record.deadline is not None
+
+    def _priorities(self) -> dict[str, int]:
+        return {group.name: group.priority for group in self._groups.values()}
+
+    def _named_by(self, name: str) -> list[Process]:
+        if name in self._processes:
+            return [self._processes[name]]
+        return [process for process in self._processes.values() if process.program == name]
+
+    def _definitions_named_by(self, name: str) -> list[ProcessDefinition]:
+        return [process.definition for process in self._named_by(name)]
+
+    def _process_changed(self, process: Process) -> None:
+        self._dependencies.reconsider()
+        self.ending.consider(process)
+
+
+def _is_down(state: State) -> bool:
+    return state not in UP and state is not State.BACKOFF
+
+
+def _is_decided(state: State) -> bool:
+    return state is not State.STARTING
