@@ -63,6 +63,7 @@ class Host:
         input_for: gives a process its stdin in place of a pipe (FastCGI sockets), as a descriptor
             that stays open, or None.
         on_change: told after each change of state has been published.
+        reopen_logs: has all log files opened anew.
     """
 
     system: System
@@ -73,6 +74,7 @@ class Host:
     environment: Mapping[str, str]
     on_change: Callable[[Process], None]
     open_streams: Callable[[Process], tuple[OutputStream, OutputStream | None]]
+    reopen_logs: Callable[[], None]
     server_url: str = ""
     prepare: Prepare | None = None
     input_for: Callable[[Process], int | None] | None = None

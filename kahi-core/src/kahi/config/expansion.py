@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 MAX_LENGTH: Final = 128 * 1024
 """Characters that an expanded string has at most."""
@@ -49,17 +49,6 @@ def expand(text: str, names: Mapping[str, str | int], environment: Mapping[str, 
     if len(expanded) > MAX_LENGTH:
         raise ExpansionError(f"becomes longer than {MAX_LENGTH} characters")
     return expanded
-
-
-def expand_all(value: Any, names: Mapping[str, str | int], environment: Mapping[str, str]) -> Any:
-    """Expand every string in ``value``, in tables and lists as well; keys stay as they are."""
-    if isinstance(value, str):
-        return expand(value, names, environment)
-    if isinstance(value, list):
-        return [expand_all(item, names, environment) for item in value]  # type: ignore[reportUnknownVariableType]
-    if isinstance(value, dict):
-        return {key: expand_all(item, names, environment) for key, item in value.items()}  # type: ignore[reportUnknownVariableType]
-    return value
 
 
 def _formatted(name: str, conversion: str | None, names: Mapping[str, str | int]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from kahi.config.expansion import ExpansionError, expand
 from kahi.config.positions import Path, key_lines
+from kahi.config.values import is_list
 from kahi.errors import ConfigError, NoConfigFound, Problem
 
 SYSTEM_PLACES: Final = ("/etc/kahi/kahi.toml", "/etc/kahi.toml")
@@ -167,13 +168,13 @@ def _reason(error: OSError) -> str:
 
 def _included(source: Source, sources: Sources, environ: Mapping[str, str]) -> list[str]:
     patterns: object = source.table.get("include", [])
-    if not isinstance(patterns, list):
+    if not is_list(patterns):
         sources.errors.append(
             source.problem(("include",), 'is no list of patterns (write ["conf.d/*.toml"])')
         )
         return []
     found: list[str] = []
-    for pattern in patterns:  # type: ignore[reportUnknownVariableType]
+    for pattern in patterns:
         if not isinstance(pattern, str):
             sources.errors.append(source.problem(("include",), "holds something that is no text"))
             continue

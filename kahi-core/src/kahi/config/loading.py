@@ -16,7 +16,7 @@ from kahi.config.files import Source, Sources, read_all
 from kahi.config.models import GroupModel, ProgramModel, SupervisorSettings
 from kahi.config.programs import ProgramReader
 from kahi.config.validation import Report, expand_table, nearest, validate
-from kahi.config.values import check_name
+from kahi.config.values import check_name, is_table
 from kahi.definition import GroupDefinition, ProcessDefinition
 from kahi.errors import ConfigError
 from kahi.hookspecs import ConfigSection
@@ -103,28 +103,28 @@ class _Loading:
                 self._report.unknown(source, (name,), self._unknown_table(name))
 
     def _take_named(self, source: Source, table: str, value: Any) -> None:
-        if not isinstance(value, dict):
+        if not is_table(value):
             self._report.error(source, (table,), "is no table")
             return
         named = self._named.setdefault(table, {})
-        for name, raw in value.items():  # type: ignore[reportUnknownVariableType]
-            place = (table, str(name))  # type: ignore[reportUnknownArgumentType]
-            if not isinstance(raw, dict):
+        for name, raw in value.items():
+            place = (table, name)
+            if not is_table(raw):
                 self._report.error(source, place, "is no table")
-            elif place[1] in named:
-                first = named[place[1]].source.problem(place, "")
+            elif name in named:
+                first = named[name].source.problem(place, "")
                 self._report.error(source, place, f"is there already, in {first.file}:{first.line}")
             else:
                 try:
-                    check_name(place[1])
+                    check_name(name)
                 except ValueError as error:
                     self._report.error(source, place, str(error))
-                named[place[1]] = _Named(source, raw)  # type: ignore[reportUnknownArgumentType]
+                named[name] = _Named(source, raw)
 
     def _take_single(self, source: Source, name: str, value: Any) -> None:
         if name in self._single:
             self._report.error(source, (name,), f"is there already, in {self._single[name][0].path}")
-        elif not isinstance(value, dict):
+        elif not is_table(value):
             self._report.error(source, (name,), "is no table")
         else:
             self._single[name] = (source, value)
@@ -139,9 +139,9 @@ class _Loading:
         return self._one("supervisor", SupervisorSettings) or SupervisorSettings()
 
     def _one(self, name: str, model: type[ModelT]) -> ModelT | None:
-        source, raw = self._single.get(name, (None, {}))
-        if source is None:
+        if name not in self._single:
             return None
+        source, raw = self._single[name]
         expanded = expand_table(raw, (name,), self._names(source), self._environ, source, self._report)
         return validate(model, expanded, (name,), source, self._report)
 

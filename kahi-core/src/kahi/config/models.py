@@ -35,33 +35,45 @@ class Model(BaseModel):
 class SupervisorSettings(Model):
     """``[supervisor]``: the daemon itself."""
 
-    logfile: str = Field("", description="File of the daemon's own log; empty for stdout.")
-    logfile_maxbytes: Size = Field(50 * 1024**2, description="Size at which the log is rotated; 0 never.")
-    logfile_backups: int = Field(10, ge=0, description="Rotated logs that are kept; 0 truncates.")
+    logfile: str = Field(default="", description="File of the daemon's own log; empty for stdout.")
+    logfile_maxbytes: Size = Field(
+        default=50 * 1024**2, description="Size at which the log is rotated; 0 never."
+    )
+    logfile_backups: int = Field(default=10, ge=0, description="Rotated logs that are kept; 0 truncates.")
     log_level: Literal["debug", "info", "warn", "error"] = Field(
-        "info", description="The least that is logged."
+        default="info", description="The least that is logged."
     )
     log_format: Literal["json", "text"] = Field(
-        "json", description="Format of the log and of what programs print to the console."
+        default="json", description="Format of the log and of what programs print to the console."
     )
-    directory: str = Field("", description="Directory the daemon changes to; empty stays.")
-    identifier: str = Field("kahi", min_length=1, description="Name of this daemon in events and answers.")
-    minfds: int = Field(1024, ge=1, description="Open files the daemon must be allowed to have.")
-    minprocs: int = Field(200, ge=1, description="Processes the daemon's user must be allowed to have.")
-    nocleanup: bool = Field(False, description="Keep AUTO logs of the last run.")
-    childlogdir: str = Field("", description="Directory of AUTO logs; empty for the temporary directory.")
-    shutdown_timeout: Seconds = Field(30, description="Seconds a shutdown takes at most before it kills.")
-    umask: Mode = Field(0o022, description="File mode mask of the daemon.")
-    user: str = Field("", description="User (and group after a colon) to become after start.")
-    pidfile: str = Field("", description="File that holds the daemon's pid; empty for none.")
-    subreaper: bool = Field(False, description="Adopt and reap orphans also when not PID 1.")
+    directory: str = Field(default="", description="Directory the daemon changes to; empty stays.")
+    identifier: str = Field(
+        default="kahi", min_length=1, description="Name of this daemon in events and answers."
+    )
+    minfds: int = Field(default=1024, ge=1, description="Open files the daemon must be allowed to have.")
+    minprocs: int = Field(
+        default=200, ge=1, description="Processes the daemon's user must be allowed to have."
+    )
+    nocleanup: bool = Field(default=False, description="Keep AUTO logs of the last run.")
+    childlogdir: str = Field(
+        default="", description="Directory of AUTO logs; empty for the temporary directory."
+    )
+    shutdown_timeout: Seconds = Field(
+        default=30, description="Seconds a shutdown takes at most before it kills."
+    )
+    umask: Mode = Field(default=0o022, description="File mode mask of the daemon.")
+    user: str = Field(default="", description="User (and group after a colon) to become after start.")
+    pidfile: str = Field(default="", description="File that holds the daemon's pid; empty for none.")
+    subreaper: bool = Field(default=False, description="Adopt and reap orphans also when not PID 1.")
     exit_when: Literal["never", "all-exited", "any-exited", "any-fatal"] = Field(
-        "never", description="When the daemon ends by itself, with that process's exit code."
+        default="never", description="When the daemon ends by itself, with that process's exit code."
     )
-    strict: bool = Field(False, description="Unknown keys are errors.")
-    disabled_plugins: tuple[str, ...] = Field((), description="Plugins that are not loaded.", strict=False)
+    strict: bool = Field(default=False, description="Unknown keys are errors.")
+    disabled_plugins: tuple[str, ...] = Field(
+        default=(), description="Plugins that are not loaded.", strict=False
+    )
     required_plugins: tuple[str, ...] = Field(
-        (), description="Plugins without which the daemon does not start.", strict=False
+        default=(), description="Plugins without which the daemon does not start.", strict=False
     )
     environment: dict[str, Variable] = Field(default_factory=dict, description="Environment of all programs.")
 
@@ -69,10 +81,10 @@ class SupervisorSettings(Model):
 class BackoffModel(Model):
     """``[programs.NAME.backoff]``: delays between failed starts."""
 
-    initial: Seconds = Field(1.0, description="Seconds before the first retry.")
-    factor: float = Field(2.0, ge=1, description="By which each further delay grows.")
-    max: Seconds = Field(60.0, description="Seconds no delay exceeds.")
-    jitter: float = Field(0.0, ge=0, le=1, description="Share of the delay that chance may add.")
+    initial: Seconds = Field(default=1.0, description="Seconds before the first retry.")
+    factor: float = Field(default=2.0, ge=1, description="By which each further delay grows.")
+    max: Seconds = Field(default=60.0, description="Seconds no delay exceeds.")
+    jitter: float = Field(default=0.0, ge=0, le=1, description="Share of the delay that chance may add.")
 
 
 class ProgramModel(Model):
@@ -81,63 +93,63 @@ class ProgramModel(Model):
     command: str | list[str] = Field(
         description="What to run: words split by shell rules, or a list; never a shell."
     )
-    process_name: str = Field("", description="Name of each process; %(process_num)d for its number.")
-    numprocs: int = Field(1, ge=0, le=MAX_PROCESSES, description="How many processes to run.")
-    numprocs_start: int = Field(0, ge=0, description="Number of the first process.")
-    priority: Priority = Field(999, description="Lower starts earlier and stops later.")
-    autostart: bool = Field(True, description="Start with the daemon.")
+    process_name: str = Field(default="", description="Name of each process; %(process_num)d for its number.")
+    numprocs: int = Field(default=1, ge=0, le=MAX_PROCESSES, description="How many processes to run.")
+    numprocs_start: int = Field(default=0, ge=0, description="Number of the first process.")
+    priority: Priority = Field(default=999, description="Lower starts earlier and stops later.")
+    autostart: bool = Field(default=True, description="Start with the daemon.")
     autorestart: AutorestartWord = Field(
-        "unexpected", description="Restart after an exit: true, false or only when unexpected."
+        default="unexpected", description="Restart after an exit: true, false or only when unexpected."
     )
-    startsecs: Seconds = Field(1.0, description="Seconds it must live to count as started.")
-    startretries: int = Field(3, ge=-1, description="Retries after a failed start; -1 without end.")
+    startsecs: Seconds = Field(default=1.0, description="Seconds it must live to count as started.")
+    startretries: int = Field(default=3, ge=-1, description="Retries after a failed start; -1 without end.")
     exitcodes: frozenset[ExitCode] = Field(
-        frozenset({0}), description="Exit codes that are expected.", strict=False
+        default=frozenset({0}), description="Exit codes that are expected.", strict=False
     )
-    stopsignal: SignalNumber = Field(15, description="Signal that asks it to stop.")
-    stopwaitsecs: Seconds = Field(10.0, description="Seconds from the stop signal to SIGKILL.")
-    stopasgroup: bool = Field(False, description="Send the stop signal to its process group.")
+    stopsignal: SignalNumber = Field(default=15, description="Signal that asks it to stop.")
+    stopwaitsecs: Seconds = Field(default=10.0, description="Seconds from the stop signal to SIGKILL.")
+    stopasgroup: bool = Field(default=False, description="Send the stop signal to its process group.")
     killasgroup: bool | None = Field(
-        None, description="Send SIGKILL to its process group, and end what is left of it."
+        default=None, description="Send SIGKILL to its process group, and end what is left of it."
     )
-    user: str = Field("", description="User, user:group or uid:gid to run as.")
-    directory: str = Field("", description="Directory to run in.")
-    umask: Mode = Field(None, description="File mode mask.")
-    nice: int = Field(0, ge=-20, le=19, description="Niceness.")
-    oom_score_adj: int | None = Field(None, ge=-1000, le=1000, description="Readiness to be killed.")
-    no_new_privs: bool = Field(False, description="Let it gain no rights by set-uid programs.")
-    oneshot: bool = Field(False, description="Runs to its end once; an expected end is a success.")
-    clean_environment: bool = Field(False, description="Start from an empty environment.")
+    user: str = Field(default="", description="User, user:group or uid:gid to run as.")
+    directory: str = Field(default="", description="Directory to run in.")
+    umask: Mode = Field(default=None, description="File mode mask.")
+    nice: int = Field(default=0, ge=-20, le=19, description="Niceness.")
+    oom_score_adj: int | None = Field(default=None, ge=-1000, le=1000, description="Readiness to be killed.")
+    no_new_privs: bool = Field(default=False, description="Let it gain no rights by set-uid programs.")
+    oneshot: bool = Field(default=False, description="Runs to its end once; an expected end is a success.")
+    clean_environment: bool = Field(default=False, description="Start from an empty environment.")
     inherit_environment: bool = Field(
-        False, description="Keep the daemon's environment also for another user."
+        default=False, description="Keep the daemon's environment also for another user."
     )
     environment_file: tuple[str, ...] = Field(
-        (), description='Files of variables; "-" before a name: may be missing.', strict=False
+        default=(), description='Files of variables; "-" before a name: may be missing.', strict=False
     )
-    stdin: Literal["pipe", "null"] = Field("pipe", description="Its standard input.")
-    redirect_stderr: bool = Field(False, description="Send stderr where stdout goes.")
-    strip_ansi: bool = Field(False, description="Remove escape sequences from its output.")
-    stdout_logfile: str = Field("", description='Log of stdout; empty for the console, "AUTO".')
-    stdout_logfile_maxbytes: Size = Field(50 * 1024**2, description="Size at which it is rotated.")
-    stdout_logfile_backups: int = Field(10, ge=0, description="Rotated logs that are kept.")
+    stdin: Literal["pipe", "null"] = Field(default="pipe", description="Its standard input.")
+    redirect_stderr: bool = Field(default=False, description="Send stderr where stdout goes.")
+    strip_ansi: bool = Field(default=False, description="Remove escape sequences from its output.")
+    stdout_logfile: str = Field(default="", description='Log of stdout; empty for the console, "AUTO".')
+    stdout_logfile_maxbytes: Size = Field(default=50 * 1024**2, description="Size at which it is rotated.")
+    stdout_logfile_backups: int = Field(default=10, ge=0, description="Rotated logs that are kept.")
     stdout_buffer_maxbytes: Annotated[Size, Field(le=MAX_BUFFER)] = Field(
-        1024**2, description="Bytes of output kept in memory."
+        default=1024**2, description="Bytes of output kept in memory."
     )
-    stderr_logfile: str = Field("", description='Log of stderr; empty for the console, "AUTO".')
-    stderr_logfile_maxbytes: Size = Field(50 * 1024**2, description="Size at which it is rotated.")
-    stderr_logfile_backups: int = Field(10, ge=0, description="Rotated logs that are kept.")
+    stderr_logfile: str = Field(default="", description='Log of stderr; empty for the console, "AUTO".')
+    stderr_logfile_maxbytes: Size = Field(default=50 * 1024**2, description="Size at which it is rotated.")
+    stderr_logfile_backups: int = Field(default=10, ge=0, description="Rotated logs that are kept.")
     stderr_buffer_maxbytes: Annotated[Size, Field(le=MAX_BUFFER)] = Field(
-        1024**2, description="Bytes of output kept in memory."
+        default=1024**2, description="Bytes of output kept in memory."
     )
-    description: str = Field("", description="What it is, for people.")
+    description: str = Field(default="", description="What it is, for people.")
     depends_on: dict[str, Literal["running", "healthy", "exited"]] = Field(
         default_factory=dict, description="What must be there before it starts."
     )
-    critical: bool = Field(False, description="Its end ends the daemon, with its exit code.")
-    restart_delay: Seconds = Field(0.0, description="Seconds between an exit and the restart.")
+    critical: bool = Field(default=False, description="Its end ends the daemon, with its exit code.")
+    restart_delay: Seconds = Field(default=0.0, description="Seconds between an exit and the restart.")
     environment: dict[str, Variable] = Field(default_factory=dict, description="Its environment.")
     rlimits: dict[str, Limit] = Field(default_factory=dict, description="Resource limits.")
-    backoff: BackoffModel = Field(BackoffModel(), description="Delays between failed starts.")
+    backoff: BackoffModel = Field(default=BackoffModel(), description="Delays between failed starts.")
 
     @field_validator("rlimits")
     @classmethod
@@ -152,4 +164,4 @@ class GroupModel(Model):
     """``[groups.NAME]``: several programs under one name."""
 
     programs: tuple[str, ...] = Field(description="Names of its programs.", strict=False)
-    priority: Priority = Field(999, description="Lower starts earlier and stops later.")
+    priority: Priority = Field(default=999, description="Lower starts earlier and stops later.")

@@ -15,7 +15,7 @@ from kahi.config.files import Source
 from kahi.config.models import MAX_PROCESSES, ProgramModel, SupervisorSettings
 from kahi.config.positions import Path
 from kahi.config.validation import Report, expand_table, validate
-from kahi.config.values import check_name
+from kahi.config.values import check_name, is_list, is_table
 from kahi.definition import (
     Backoff,
     ProcessDefinition,
@@ -257,10 +257,8 @@ def _start_policy(model: ProgramModel) -> StartPolicy:
 def _mentions_number(raw: Any) -> bool:
     if isinstance(raw, str):
         return "%(process_num)" in raw
-    if isinstance(raw, list):
-        items: list[Any] = raw
-        return any(_mentions_number(item) for item in items)
-    if isinstance(raw, dict):
-        table: dict[str, Any] = raw
-        return any(_mentions_number(item) for item in table.values())
+    if is_list(raw):
+        return any(_mentions_number(item) for item in raw)
+    if is_table(raw):
+        return any(_mentions_number(item) for item in raw.values())
     return False

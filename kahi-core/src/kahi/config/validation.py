@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from kahi.config.expansion import ExpansionError, expand
 from kahi.config.files import Source
 from kahi.config.positions import Path
+from kahi.config.values import is_list, is_table
 from kahi.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -87,14 +88,12 @@ def expand_table(
         except ExpansionError as error:
             report.error(source, path, str(error))
             return ""
-    if isinstance(value, list):
-        items: list[Any] = value
-        return [expand_table(item, path, names, environ, source, report) for item in items]
-    if isinstance(value, dict):
-        table: dict[str, Any] = value
+    if is_list(value):
+        return [expand_table(item, path, names, environ, source, report) for item in value]
+    if is_table(value):
         return {
             key: expand_table(item, (*path, key), names, environ, source, report)
-            for key, item in table.items()
+            for key, item in value.items()
         }
     return value
 
@@ -132,12 +131,11 @@ def _report_unknown_keys(
             report.unknown(source, (*path, key), f"is no known key{hint}")
         elif (
             field is not None
-            and isinstance(value, dict)
+            and is_table(value)
             and isinstance(field.annotation, type)
             and issubclass(field.annotation, BaseModel)
         ):
-            nested: dict[str, Any] = value
-            _report_unknown_keys(field.annotation, nested, (*path, key), source, report, frozenset())
+            _report_unknown_keys(field.annotation, value, (*path, key), source, report, frozenset())
 
 
 def _key_path(detail: ErrorDetails, raw: dict[str, Any]) -> Path:
@@ -147,8 +145,7 @@ def _key_path(detail: ErrorDetails, raw: dict[str, Any]) -> Path:
     for part in detail["loc"]:
         if isinstance(part, str) and (not path or isinstance(value, dict)):
             path.append(part)
-            table: Any = value
-            value = table.get(part) if isinstance(table, dict) else None  # type: ignore[reportUnknownMemberType]
+            value = value.get(part) if is_table(value) else None
         else:
             break
     return tuple(path)

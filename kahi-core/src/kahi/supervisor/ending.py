@@ -92,9 +92,11 @@ class Ending:
         rule = self._supervisor.settings.exit_when
         if process.definition.critical:
             self._end_because_of(process, "it is critical")
-        elif (rule == "any-exited" and process.state is State.EXITED) or (
-            rule in ("any-exited", "any-fatal") and process.state is State.FATAL
-        ) or (rule == "all-exited" and all(_has_ended(p) for p in self._supervisor.processes.values())):
+        elif (
+            (rule == "any-exited" and process.state is State.EXITED)
+            or (rule in ("any-exited", "any-fatal") and process.state is State.FATAL)
+            or (rule == "all-exited" and all(_has_ended(p) for p in self._supervisor.processes.values()))
+        ):
             self._end_because_of(process, f"exit_when = {rule!r}")
 
     def _end_because_of(self, process: Process, why: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-import anyio
 import anyio.lowlevel
 
 from kahi.config import Config, SupervisorSettings
@@ -58,7 +57,6 @@ class Supervisor:
         self._dependencies = Dependencies(host.loop, self._named_by)
         self._reloader = Reloader(self, load_config)
         self._background: set[asyncio.Task[object]] = set()
-        self._operation = anyio.Lock()
         self.ending = Ending(self)
         host.on_change = self._process_changed
 
@@ -349,9 +347,9 @@ class Supervisor:
         if self.shutting_down:
             raise ShuttingDown
 
-    def run_in_background(self, work: object) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, object]) -> None:
         """Finish an operation that nobody waits for."""
-        task = self._host.loop.create_task(work)  # type: ignore[arg-type]
+        task = self._host.loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background_done)
 

@@ -1,0 +1,51 @@
+"""The daemon's own log: the standard logging module, written by the data plane."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Final
+
+from kahi.output.console import Format, timestamp
+from kahi.output.plane import DataPlane
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+"""The words of ``log_level``."""
+
+_WORDS: Final = {level: word for word, level in LEVELS.items()}
+
+
+class DaemonLogHandler(logging.Handler):
+    """Hands records to the data plane, so that logging never waits for a disk or a terminal."""
+
+    def __init__(self, plane: DataPlane, log_format: Format) -> None:
+        super().__init__()
+        self._plane = plane
+        self._format = log_format
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record as one line."""
+        try:
+            line = self._line(record)
+        except Exception:  # noqa: BLE001 - boundary: a bad log call must not hurt its caller
+            self.handleError(record)
+            return
+        self._plane.write_console(line)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        message = record.getMessage()
+        if record.exc_info and self.formatter is not None:
+            message += "\n" + self.formatter.formatException(record.exc_info)
+        level = _WORDS.get(record.levelno, record.levelname.lower())
+        now = timestamp(record.created)
+        if self._format == "text":
+            printable = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in message)
+            return f"{now} {level} {printable}\n".encode("utf-8", "backslashreplace")
+        entry = {"time": now, "level": level, "logger": record.name, "message": message}
+        return json.dumps(entry, ensure_ascii=True).encode() + b"\n"
