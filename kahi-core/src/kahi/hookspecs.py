@@ -18,7 +18,7 @@ import pluggy
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from kahi.config import Config
+    from kahi.config.config import Config
     from kahi.errors import Problem
     from kahi.events import Event
     from kahi.plugins import PluginContext

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pluggy
@@ -18,8 +18,9 @@ from kahi.errors import KahiError, Problem
 from kahi.hookspecs import PROJECT, ConfigSection, Service
 
 if TYPE_CHECKING:
-    from kahi.config import Config
+    from kahi.config.config import Config
     from kahi.events import Event, EventBus
+    from kahi.output import OutputStream
     from kahi.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -53,11 +54,17 @@ class PluginInfo:
 
 @dataclass(slots=True)
 class PluginContext:
-    """What a plugin gets to work with."""
+    """What a plugin gets to work with.
+
+    Args:
+        supervisor: all processes, and the operations on them.
+        plugins: all plugins, for those that list them.
+        daemon_log: the daemon's own log, to be read and followed.
+    """
 
     supervisor: Supervisor
     plugins: PluginManager
-    variables: dict[str, Any] = field(default_factory=dict[str, Any])
+    daemon_log: OutputStream
 
     @property
     def config(self) -> Config:
@@ -78,6 +85,8 @@ class PluginManager:
         self._pluggy.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
         self._plugins: dict[str, Any] = {}
+        self.sections: tuple[ConfigSection, ...] = ()
+        """All tables and keys that plugins declared."""
 
     def discover(self, disabled: Iterable[str] = (), *, found: Sequence[EntryPoint] | None = None) -> None:
         """Import and register the plugins of installed distributions, in name order.
@@ -143,13 +152,14 @@ class PluginManager:
 
     # One typed method for each hook
 
-    def config_sections(self) -> list[ConfigSection]:
-        """All tables and keys that plugins declare."""
+    def declare_sections(self) -> tuple[ConfigSection, ...]:
+        """Ask plugins once for their tables and keys; from then on they are ``sections``."""
         found: list[ConfigSection] = []
         for name, sections in self._call("kahi_config_sections", fatal=True):
             self._infos[name].tables = tuple(section.name for section in sections)
             found += sections
-        return found
+        self.sections = tuple(found)
+        return self.sections
 
     def validate_config(self, config: Config) -> list[Problem]:
         """What plugins find wrong with a configuration."""

@@ -363,6 +363,7 @@ class Process:
 
     def _publish(self, before: State) -> None:
         record = self._record
+        self._log_change()
         self._wake_waiters()
         ended = record.exit if record.state in (State.EXITED, State.BACKOFF, State.FATAL) else None
         self._host.events.publish(
@@ -382,6 +383,23 @@ class Process:
         if not record.alive:
             self.pid = 0
         self._host.on_change(self)
+
+    def _log_change(self) -> None:
+        record = self._record
+        match record.state:
+            case State.RUNNING:
+                log.info("%s: running, pid %d", self.name, self.pid)
+            case State.EXITED if record.exit is not None:
+                remark = "expected" if record.expected else "not expected"
+                log.info("%s: %s (%s)", self.name, record.exit, remark)
+            case State.BACKOFF:
+                log.warning("%s: start %d failed: %s", self.name, record.failures, record.failure)
+            case State.FATAL:
+                log.error("%s: given up: %s", self.name, record.failure)
+            case State.STOPPED:
+                log.info("%s: stopped", self.name)
+            case _:
+                log.debug("%s: %s", self.name, record.state.name)
 
     def _wake_waiters(self) -> None:
         if not self._waiters:
@@ -498,7 +516,6 @@ class Process:
     def _spawn_failed(self, error: SpawnError) -> None:
         self._attempt += 1
         self._failed_to_spawn = True
-        log.warning("%s: %s", self.name, error)
         self._apply(lifecycle.SpawnFailed(str(error), error.permanent))
 
     def _abandon_spawn(self) -> None:

@@ -15,8 +15,9 @@ from kahi.config.config import Config
 from kahi.config.files import Source, Sources, read_all
 from kahi.config.models import GroupModel, ProgramModel, SupervisorSettings
 from kahi.config.programs import ProgramReader
+from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, nearest, validate
-from kahi.config.values import check_name, is_table
+from kahi.config.values import check_name
 from kahi.definition import GroupDefinition, ProcessDefinition
 from kahi.errors import ConfigError
 from kahi.hookspecs import ConfigSection
@@ -42,19 +43,31 @@ class _Named:
 
 
 def load(
-    path: str, *, sections: Sequence[ConfigSection] = (), environ: Mapping[str, str] | None = None
+    path: str,
+    *,
+    sections: Sequence[ConfigSection] = (),
+    environ: Mapping[str, str] | None = None,
+    sources: Sources | None = None,
 ) -> Config:
     """Read, check and resolve a configuration; may block on the disk.
 
     Args:
         sections: what plugins declared.
         environ: what ``${NAME}`` refers to; the process's own environment when None.
+        sources: the files, when they have been read already.
 
     Raises:
         ConfigError: with every problem of all files.
     """
     variables = dict(os.environ if environ is None else environ)
-    return _Loading(read_all(path, variables), sections, variables).result(path)
+    return _Loading(sources or read_all(path, variables), sections, variables).result(path)
+
+
+def disabled_plugins(sources: Sources) -> list[str]:
+    """The plugins that the main file disables: to be known before any is imported."""
+    table: object = sources.files[0].table.get("supervisor") if sources.files else None
+    names: object = table.get("disabled_plugins") if is_table(table) else None
+    return [name for name in names if isinstance(name, str)] if is_list(names) else []
 
 
 class _Loading:

@@ -14,8 +14,9 @@ from kahi.config.dotenv import DotenvError, parse_dotenv
 from kahi.config.files import Source
 from kahi.config.models import MAX_PROCESSES, ProgramModel, SupervisorSettings
 from kahi.config.positions import Path
+from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, validate
-from kahi.config.values import check_name, is_list, is_table
+from kahi.config.values import check_name
 from kahi.definition import (
     Backoff,
     ProcessDefinition,

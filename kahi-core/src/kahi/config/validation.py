@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from kahi.config.expansion import ExpansionError, expand
 from kahi.config.files import Source
 from kahi.config.positions import Path
-from kahi.config.values import is_list, is_table
+from kahi.config.toml import is_list, is_table
 from kahi.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -141,7 +141,7 @@ def _report_unknown_keys(
 def _key_path(detail: ErrorDetails, raw: dict[str, Any]) -> Path:
     """The keys that lead to a problem, without the names pydantic gives to alternatives."""
     path: list[str] = []
-    value: Any = raw
+    value: object = raw
     for part in detail["loc"]:
         if isinstance(part, str) and (not path or isinstance(value, dict)):
             path.append(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import Annotated, Any, Final, Literal, TypeGuard
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -15,16 +15,6 @@ _UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _OCTAL: Final = re.compile(r"(?:0o)?([0-7]{1,4})")
 _NAME: Final = re.compile(r"[^\s:/*?\[\],]{1,128}")
 _ENVIRONMENT_NAME: Final = re.compile(r"[^=\0]+")
-
-
-def is_table(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a TOML value is a table; their keys are always strings."""
-    return isinstance(value, dict)
-
-
-def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Whether a TOML value is an array."""
-    return isinstance(value, list)
 
 
 def parse_size(value: object) -> int:

@@ -7,7 +7,7 @@ import logging
 from typing import Final
 
 from kahi.output.console import Format, timestamp
-from kahi.output.plane import DataPlane
+from kahi.output.stream import OutputStream
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -21,12 +21,17 @@ _WORDS: Final = {level: word for word, level in LEVELS.items()}
 
 
 class DaemonLogHandler(logging.Handler):
-    """Hands records to the data plane, so that logging never waits for a disk or a terminal."""
+    """Hands records to the data plane, so that logging never waits for a disk or a terminal.
 
-    def __init__(self, plane: DataPlane, log_format: Format) -> None:
+    Args:
+        stream: the daemon's own log, an output stream like any other: it rotates, can be read back
+            and followed.
+    """
+
+    def __init__(self, stream: OutputStream, log_format: Format) -> None:
         super().__init__()
-        self._plane = plane
-        self._format = log_format
+        self._stream = stream
+        self._format: Format = log_format
         self.setFormatter(logging.Formatter())
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -36,7 +41,7 @@ class DaemonLogHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - boundary: a bad log call must not hurt its caller
             self.handleError(record)
             return
-        self._plane.write_console(line)
+        self._stream.feed(line)
 
     def _line(self, record: logging.LogRecord) -> bytes:
         message = record.getMessage()

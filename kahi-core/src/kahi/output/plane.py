@@ -97,9 +97,9 @@ class DataPlane:
         """Open all log files anew, as after somebody moved them."""
         self.order(self._reopen_files)
 
-    def write_console(self, data: bytes) -> None:
-        """Print whole lines of the daemon itself. From any thread."""
-        self.order(lambda: self.console.write(data))
+    def feed(self, channel: Channel, data: bytes) -> None:
+        """Deliver bytes that did not come from a pipe. From any thread."""
+        self.order(lambda: self._deliver(channel, data))
 
     async def close(self, limit: float) -> bool:
         """Deliver what there is and end; False when that took longer than ``limit`` seconds."""

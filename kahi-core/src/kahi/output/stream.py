@@ -109,6 +109,10 @@ class OutputStream:
         """
         self._plane.order(lambda: self._plane.attach(self._channel, fd, pid))
 
+    def feed(self, data: bytes) -> None:
+        """Deliver ``data`` as if it had been printed. From any thread."""
+        self._plane.feed(self._channel, data)
+
     def drain(self, done: Callable[[], None], *, limit: float) -> None:
         """``done`` once everything readable now was delivered, or after ``limit`` seconds."""
         pending = True

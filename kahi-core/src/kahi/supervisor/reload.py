@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from kahi.config import Config, ConfigDiff, GroupChange, diff
+from kahi.config.config import Config
+from kahi.config.difference import ConfigDiff, GroupChange, diff
 from kahi.errors import ConfigError, Problem
 from kahi.events import ConfigEvent
 
@@ -45,7 +46,6 @@ class Reloader:
         self._lock = anyio.Lock()
         self.reloads = 0
         self.failures = 0
-        self.on_applied: Callable[[Config, Config], None] | None = None
 
     async def preview(self) -> ReloadReport:
         """Report what `apply` would do. Raises ConfigError."""
@@ -73,8 +73,8 @@ class Reloader:
             await self._carry_out(changes)
             self.reloads += 1
             report = _report(changes, new)
-            if self.on_applied is not None:
-                self.on_applied(old, new)
+            if supervisor.on_reloaded is not None:
+                supervisor.on_reloaded(old, new)
             supervisor.events.publish(
                 ConfigEvent(added=report.added, changed=report.changed, removed=report.removed)
             )

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import anyio.lowlevel
 
-from kahi.config import Config, SupervisorSettings
+from kahi.config.config import Config
+from kahi.config.models import SupervisorSettings
 from kahi.definition import GroupDefinition, ProcessDefinition
 from kahi.errors import (
     AlreadyAdded,
@@ -58,6 +59,8 @@ class Supervisor:
         self._reloader = Reloader(self, load_config)
         self._background: set[asyncio.Task[object]] = set()
         self.ending = Ending(self)
+        self.on_reloaded: Callable[[Config, Config], None] | None = None
+        """Told of the old and the new configuration after each reload."""
         host.on_change = self._process_changed
 
     # What there is

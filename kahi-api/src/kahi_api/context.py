@@ -1,0 +1,62 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from kahi.errors import BadArgument
+from kahi.plugins import PluginContext
+
+
+@dataclass(slots=True)
+class ApiContext:
+    """The daemon as the API sees it; `closing` is set when the server ends."""
+
+    daemon: PluginContext
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def context_of(request: Request) -> ApiContext:
+    """The context of the application that serves ``request``."""
+    return request.app.state.context
+
+
+def flag(request: Request, name: str, default: bool) -> bool:
+    """A query parameter that is true or false.
+
+    Raises:
+        BadArgument: it is neither.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if text.lower() in ("true", "1", "yes", ""):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise BadArgument(f"{name} is neither true nor false: {text!r}")
+
+
+def number(
+    request: Request, name: str, default: int, *, least: int | None = None, most: int | None = None
+) -> int:
+    """A query parameter that is a whole number; ``most`` bounds it silently.
+
+    Raises:
+        BadArgument: it is no number, or below ``least``.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text) if len(text) <= 20 else None
+    except ValueError:
+        value = None
+    if value is None or not text.isascii():
+        raise BadArgument(f"{name} is no whole number: {text[:40]!r}")
+    if least is not None and value < least:
+        raise BadArgument(f"{name} must be at least {least}")
+    return value if most is None else min(value, most)

@@ -1,0 +1,87 @@
+"""How errors are told: HTTP status and code for each class, in one table."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kahi.errors import (
+    AbnormalTermination,
+    BadArgument,
+    ConfigError,
+    KahiError,
+    NoSuchGroup,
+    NoSuchProcess,
+    ProcessError,
+    ShuttingDown,
+    StartFailed,
+)
+
+STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
+    NoSuchProcess: (404, "NOT_FOUND"),
+    NoSuchGroup: (404, "NOT_FOUND"),
+    StartFailed: (409, "SPAWN_ERROR"),
+    AbnormalTermination: (409, "ABNORMAL_TERMINATION"),
+    ProcessError: (409, "CONFLICT"),
+    ShuttingDown: (503, "SHUTTING_DOWN"),
+    ConfigError: (422, "CONFIG_ERROR"),
+    BadArgument: (400, "BAD_REQUEST"),
+}
+"""The most specific class decides."""
+
+CODES: Final = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "CONTENT_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    421: "MISDIRECTED_REQUEST",
+    422: "UNPROCESSABLE",
+    429: "TOO_MANY_REQUESTS",
+    503: "UNAVAILABLE",
+}
+
+
+def error_code(error: KahiError) -> tuple[int, str]:
+    """HTTP status and code word of an error."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500, "SERVER_ERROR"
+
+
+def error_response(status: int, code: str, message: str) -> Response:
+    """The answer that tells of an error."""
+    return JSONResponse({"error": message, "code": code}, status)
+
+
+async def on_kahi_error(request: Request, error: Exception) -> Response:
+    """Answer an error that was raised on purpose."""
+    assert isinstance(error, KahiError)
+    status, code = error_code(error)
+    return error_response(status, code, str(error))
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses: unknown paths, methods."""
+    assert isinstance(error, HTTPException)
+    code = CODES.get(error.status_code, "SERVER_ERROR")
+    detail = error.detail or HTTPStatus(error.status_code).phrase
+    if error.status_code == 404:
+        detail = f"no such path: {request.url.path}"
+    elif error.status_code == 405:
+        detail = f"{request.method} is not allowed for {request.url.path}"
+    response = error_response(error.status_code, code, detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def on_any_error(request: Request, error: Exception) -> Response:
+    """Answer what should not have happened; the framework logs it."""
+    return error_response(500, "SERVER_ERROR", "internal error, see the daemon's log")

@@ -1,0 +1,72 @@
+"""The plugin: binds the sockets early, imports the web stack late."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kahi.hookspecs import ConfigSection, Service, hookimpl
+from kahi.plugins import PluginContext
+from kahi_api.location import default_socket
+from kahi_api.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from kahi_api.server.sockets import UnixListener
+
+log = logging.getLogger(__name__)
+
+
+class ApiPlugin:
+    """REST, server-sent events and the control socket."""
+
+    def __init__(self) -> None:
+        self._listeners: list[UnixListener] = []
+
+    @hookimpl
+    def kahi_config_sections(self) -> Sequence[ConfigSection]:
+        """``[server]``."""
+        return (ConfigSection("server", ServerSettings),)
+
+    @hookimpl
+    def kahi_setup(self, ctx: PluginContext) -> None:
+        """Bind the control socket, while the daemon may still have other rights."""
+        from kahi_api.server.sockets import listen_unix
+
+        settings: ServerSettings = ctx.config.sections["server"]
+        if settings.unix.file == "none":
+            return
+        path = os.path.abspath(settings.unix.file or default_socket(os.environ, os.geteuid()))
+        mode = 0o700 if settings.unix.chmod is None else settings.unix.chmod
+        self._listeners.append(listen_unix(path, mode, settings.unix.chown))
+        ctx.supervisor.server_url = f"unix://{path}"
+
+    @hookimpl
+    def kahi_services(self, ctx: PluginContext) -> Sequence[Service]:
+        """The server."""
+        if not self._listeners:
+            return ()
+        return (Service("server", lambda: self._serve(ctx)),)
+
+    @asynccontextmanager
+    async def _serve(self, ctx: PluginContext) -> AsyncGenerator[None]:
+        from kahi_api.app import make_app
+        from kahi_api.context import ApiContext
+        from kahi_api.server.serving import serving
+
+        context = ApiContext(ctx)
+        sockets = [listener.socket for listener in self._listeners]
+        try:
+            async with serving(make_app(context), sockets, context.closing):
+                log.info("the API is served on %s", ctx.supervisor.server_url)
+                yield
+        finally:
+            if ctx.supervisor.shutting_down:
+                for listener in self._listeners:
+                    listener.close()
+                self._listeners.clear()
+
+
+plugin = ApiPlugin()

@@ -1,0 +1,9 @@
+"""The routes: each module names its endpoints, none holds logic of its own."""
+
+from __future__ import annotations
+
+from kahi_api.endpoint import Endpoint
+from kahi_api.routes import daemon, logs, processes
+
+ENDPOINTS: tuple[Endpoint, ...] = (*processes.ENDPOINTS, *logs.ENDPOINTS, *daemon.ENDPOINTS)
+"""All routes of the API itself."""

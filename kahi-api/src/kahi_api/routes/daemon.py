@@ -1,0 +1,52 @@
+"""The daemon itself: probes, version, shutdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kahi.version import __version__
+from kahi_api.context import context_of
+from kahi_api.endpoint import Access, Endpoint
+
+
+async def healthz(request: Request) -> Response:
+    """Whether the daemon works."""
+    if context_of(request).daemon.supervisor.shutting_down:
+        return JSONResponse({"status": "shutting_down"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+async def version(request: Request) -> Response:
+    """What runs here."""
+    daemon = context_of(request).daemon
+    return JSONResponse(
+        {
+            "version": __version__,
+            "commit": "",
+            "date": "",
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+            "identifier": daemon.supervisor.identifier,
+            "fips": False,
+            "plugins": [info.name for info in daemon.plugins.list() if info.status == "active"],
+        }
+    )
+
+
+async def shutdown(request: Request) -> Response:
+    """Stop everything in order and end the daemon."""
+    supervisor = context_of(request).daemon.supervisor
+    supervisor.refuse_during_shutdown()
+    supervisor.ending.request("asked for by the API")
+    return JSONResponse({"status": "shutting_down"})
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/healthz", Access.PUBLIC, healthz, "Whether the daemon works"),
+    Endpoint("GET", "/api/v1/version", Access.READ, version, "Version of the daemon and its plugins"),
+    Endpoint("POST", "/api/v1/shutdown", Access.ADMIN, shutdown, "Stop everything and end the daemon"),
+)

@@ -1,0 +1,66 @@
+"""Logs of processes: a piece of one, or all of it as it grows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kahi.errors import BadArgument
+from kahi.output import OutputStream
+from kahi_api.context import context_of, number
+from kahi_api.endpoint import Access, Endpoint
+from kahi_api.log_stream import log_stream
+
+DEFAULT_LENGTH: Final = 1600
+MAX_LENGTH: Final = 1024 * 1024
+
+
+async def read_log(request: Request) -> Response:
+    """A piece of a log, by offset."""
+    return await answer_piece(request, _stream_of(request))
+
+
+async def follow_log(request: Request) -> Response:
+    """A log as it grows, as server-sent events."""
+    return answer_stream(request, _stream_of(request))
+
+
+async def answer_piece(request: Request, stream: OutputStream) -> Response:
+    """Answer a piece of any stream."""
+    length = number(request, "length", DEFAULT_LENGTH, least=0, most=MAX_LENGTH)
+    offset = number(request, "offset", -length)
+    piece = await stream.read(offset, length)
+    return Response(
+        piece.data, media_type="text/plain; charset=utf-8", headers={"X-Log-Offset": str(piece.offset)}
+    )
+
+
+def answer_stream(request: Request, stream: OutputStream) -> Response:
+    """Answer any stream as server-sent events."""
+    tail = number(request, "tail", 0, least=0, most=MAX_LENGTH)
+    last = request.headers.get("last-event-id", "")
+    if last.isascii() and last.isdecimal() and len(last) <= 18:
+        offset = int(last)
+    else:
+        offset = max(0, stream.offset - tail)
+    return log_stream(stream, offset, context_of(request))
+
+
+def _stream_of(request: Request) -> OutputStream:
+    process = context_of(request).daemon.supervisor.process(request.path_params["name"])
+    which = request.path_params["stream"]
+    if which == "stdout":
+        return process.stdout
+    if which == "stderr":
+        return process.stdout if process.stderr is None else process.stderr
+    raise BadArgument(f"there is no stream {which!r} (allowed: stdout, stderr)")
+
+
+_BASE = "/api/v1/processes/{name}/log/{stream}"
+
+ENDPOINTS = (
+    Endpoint("GET", _BASE, Access.READ, read_log, "A piece of a log"),
+    Endpoint("GET", _BASE + "/stream", Access.READ, follow_log, "A log as it grows (server-sent events)"),
+)

@@ -1,0 +1,7 @@
+"""The command line: `kahi` and its commands."""
+
+from __future__ import annotations
+
+from kahi.cli.entry import main as main
+
+__all__ = ["main"]

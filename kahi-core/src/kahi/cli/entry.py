@@ -1,0 +1,120 @@
+"""The command `kahi`: finds its subcommands when they are asked for, and prints errors as one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from kahi.entrypoints import EntryPoint, entry_points
+from kahi.errors import ConfigError, KahiError
+
+COMMAND_GROUP: Final = "kahi.commands"
+
+CORE: Final[Mapping[str, str]] = {
+    "daemon": "kahi.cli.daemon:daemon",
+    "init": "kahi.cli.init:init",
+    "check": "kahi.cli.check:check",
+    "plugins": "kahi.cli.plugins:plugins",
+    "version": "kahi.cli.version:version",
+    "completion": "kahi.cli.completion:completion",
+}
+"""Commands that are always there."""
+
+OFFICIAL: Final[Mapping[str, str]] = {"ctl": "api", "hash-password": "api"}
+"""Commands of the official plugins, and the extra that brings each."""
+
+
+class MissingCommand(KahiError):
+    """A command whose plugin is not installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} needs a plugin that is not installed: {install_line(OFFICIAL[name])}")
+
+
+def install_line(extra: str) -> str:
+    """The command that brings the plugin of an extra."""
+    return f"pip install 'kahi[{extra}]'"
+
+
+class Commands(click.Group):
+    """Subcommands of core and of installed plugins; each is imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, those of absent official plugins too."""
+        return sorted({*CORE, *OFFICIAL, *(entry.name for entry in entry_points(COMMAND_GROUP))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None when there is no such command."""
+        if cmd_name in CORE:
+            module, _, attribute = CORE[cmd_name].partition(":")
+            return getattr(importlib.import_module(module), attribute)
+        for entry in entry_points(COMMAND_GROUP):
+            if entry.name == cmd_name:
+                return _load(entry)
+        return _missing(cmd_name) if cmd_name in OFFICIAL else None
+
+
+def _load(entry: EntryPoint) -> click.Command:
+    try:
+        return entry.load()
+    except ImportError as error:
+        return _broken(entry.name, str(error))
+
+
+def _broken(name: str, reason: str) -> click.Command:
+    """Stands in for the command of a plugin that can not be imported."""
+
+    @click.command(
+        name, help=f"Cannot be loaded: {reason}", context_settings={"ignore_unknown_options": True}
+    )
+    @click.argument("_rest", nargs=-1, type=click.UNPROCESSED)
+    def broken(_rest: tuple[str, ...]) -> None:
+        raise KahiError(f"{name} cannot be loaded: {reason}")
+
+    return broken
+
+
+def _missing(name: str) -> click.Command:
+    """Stands in for a command of an official plugin that is not installed."""
+
+    @click.command(
+        name,
+        help=f"Not installed: {install_line(OFFICIAL[name])}",
+        context_settings={"ignore_unknown_options": True},
+        add_help_option=False,
+    )
+    @click.argument("_rest", nargs=-1, type=click.UNPROCESSED)
+    def missing(_rest: tuple[str, ...]) -> None:
+        raise MissingCommand(name)
+
+    return missing
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """Keep the programs of a machine or container running."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Run `kahi`; ends the process with the command's exit code."""
+    try:
+        commands(prog_name="kahi")
+    except KahiError as error:
+        if os.environ.get("KAHI_DEBUG") == "1":
+            raise
+        text = str(error) if isinstance(error, ConfigError) else f"kahi: {error}"
+        click.echo(text, err=True)
+        sys.exit(1)

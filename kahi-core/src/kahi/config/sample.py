@@ -1,0 +1,87 @@
+"""A sample configuration with every key, generated from the models so that it can not go stale."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from kahi.config.models import GroupModel, ProgramModel, SupervisorSettings
+from kahi.hookspecs import ConfigSection
+
+HEAD: Final = """\
+# Configuration of Kahi, with every key at its default. Lines that begin with "#" are comments:
+# remove the "#" in front of a key to change it.
+# Sizes are bytes or "64KB", "50MB", "1GB"; times are seconds.
+
+# Further files, relative to this one.
+# include = ["conf.d/*.toml"]
+"""
+
+EXAMPLES: Final = {
+    "command": "sleep 3600",
+    "programs": ["example"],
+}
+"""Values for keys that have no default."""
+
+
+def sample(sections: Iterable[ConfigSection] = ()) -> str:
+    """The text of a configuration that loads, with one program.
+
+    Args:
+        sections: tables and program keys of plugins.
+    """
+    sections = sorted(sections, key=lambda section: section.name)
+    in_program = [section for section in sections if section.in_program]
+    parts = [HEAD, *_table("supervisor", SupervisorSettings, active=True)]
+    parts += _table("programs.example", ProgramModel, active=True)
+    for section in in_program:
+        parts += _table(f"programs.example.{section.name}", section.model, active=False)
+    parts += _table("groups.examples", GroupModel, active=False)
+    for section in sections:
+        if not section.in_program:
+            name = f"{section.name}.example" if section.many else section.name
+            parts += _table(name, section.model, active=False)
+    return "\n".join(parts) + "\n"
+
+
+def _table(name: str, model: type[BaseModel], *, active: bool) -> Iterator[str]:
+    """The lines of one table; in an inactive one even the header is a comment."""
+    mark = "" if active else "# "
+    yield f"{mark}[{name}]"
+    nested: list[tuple[str, FieldInfo]] = []
+    for key, field in model.model_fields.items():
+        if _is_table(field):
+            nested.append((key, field))
+            continue
+        yield f"# {field.description}"
+        required = active and field.is_required()
+        yield f"{'' if required else '# '}{key} = {_value(key, field)}"
+    yield ""
+    for key, field in nested:
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"# {field.description}"
+            yield from _table(f"{name}.{key}", field.annotation, active=False)
+        else:
+            yield f"# {field.description}"
+            yield f"# [{name}.{key}]"
+            yield ""
+
+
+def _is_table(field: FieldInfo) -> bool:
+    default = field.get_default(call_default_factory=True)
+    return isinstance(default, (dict, BaseModel))
+
+
+def _value(key: str, field: FieldInfo) -> str:
+    value: Any = (
+        EXAMPLES.get(key, "") if field.is_required() else field.get_default(call_default_factory=True)
+    )
+    if value is None:
+        return '""'
+    if isinstance(value, (frozenset, tuple)):
+        return json.dumps(sorted(value))  # pyright: ignore[reportUnknownArgumentType]
+    return json.dumps(value)

@@ -1,0 +1,298 @@
+"""`kahi daemon`: everything around the supervisor, in the order in which it has to happen.
+
+Limits, directory and pid file come before the event loop; sockets are bound by plugins before
+privileges are dropped; children are started before the plugins' services, whose libraries take
+longer to import than a child takes to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from kahi.config import Config, SupervisorSettings
+from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
+from kahi.daemon.pidfile import pid_file
+from kahi.daemon.privileges import drop_privileges, raise_limits
+from kahi.daemon.services import run_service
+from kahi.daemon.signals import handle_signals, shield_from_signals
+from kahi.daemon.startup import Loaded, load_everything
+from kahi.definition import StreamSettings
+from kahi.errors import ConfigError, KahiError, SpawnError
+from kahi.events import EventBus, SupervisorStateEvent
+from kahi.leftovers import GroupScans
+from kahi.output import (
+    LEVELS,
+    DaemonLogHandler,
+    DataPlane,
+    OutputSettings,
+    OutputStream,
+    StreamKey,
+    remove_auto_logs,
+)
+from kahi.plugins import PluginContext, PluginMissing
+from kahi.process import Host, Process
+from kahi.reaper import Reaper
+from kahi.supervisor import Supervisor
+from kahi.system import System
+
+log = logging.getLogger(__name__)
+
+LAST_OUTPUT: Final = 5.0
+"""Seconds the data plane is given at the end to deliver what was printed."""
+
+LOG_MEMORY: Final = 256 * 1024
+"""Bytes of the daemon's own log that stay in memory for readers."""
+
+DESCRIPTORS_OF_A_PROCESS: Final = 5
+"""stdin, stdout, stderr, a pidfd and a log file."""
+
+OWN_DESCRIPTORS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; "" leaves it to the configuration."""
+
+    config: str = ""
+    pidfile: str = ""
+    user: str = ""
+    daemonize: bool = False
+
+
+def run(options: Options, system: System | None = None) -> int:
+    """Supervise until the end; returns the exit code.
+
+    Raises:
+        KahiError: the daemon could not be started. A daemon in the background tells it to the
+            process that waits in the shell.
+    """
+    system = system or System()
+    ensure_standard_descriptors()
+    loaded = load_everything(os.path.abspath(options.config) if options.config else "")
+    background = daemonize() if options.daemonize else Daemonized()
+    try:
+        return _run_loaded(loaded, options, background, system)
+    except KahiError as error:
+        if background.tell_failure(f"kahi: {error}"):
+            return 1
+        raise
+
+
+def _run_loaded(loaded: Loaded, options: Options, background: Daemonized, system: System) -> int:
+    settings = loaded.config.supervisor
+    raise_limits(system, settings.minfds, settings.minprocs)
+    if settings.umask is not None:
+        os.umask(settings.umask)
+    if settings.directory:
+        try:
+            os.chdir(settings.directory)
+        except OSError as error:
+            raise KahiError(
+                f"cannot change to {settings.directory}: {os.strerror(error.errno or 0)}"
+            ) from None
+    shield_from_signals()
+    system.close_inherited_at_exec()
+    with pid_file(options.pidfile or settings.pidfile):
+        daemon = _Daemon(loaded, options.user or settings.user, background, system)
+        return anyio.run(daemon.run)
+
+
+class _Daemon:
+    """The supervisor and what surrounds it, for one run of the event loop."""
+
+    def __init__(self, loaded: Loaded, user: str, background: Daemonized, system: System) -> None:
+        self._loaded = loaded
+        self._user = user
+        self._background = background
+        self._system = system
+
+    async def run(self) -> int:
+        """Supervise until the end; returns the exit code."""
+        config, system = self._loaded.config, self._system
+        settings = config.supervisor
+        loop = asyncio.get_running_loop()
+        plane = DataPlane(
+            OutputSettings(settings.log_format, settings.childlogdir, settings.identifier), system, loop
+        )
+        plane.start()
+        handler = await self._open_log(plane)
+        try:
+            reaper = Reaper(system, loop, adopts_orphans=self._adopts_orphans())
+            supervisor = Supervisor(config, self._host(loop, plane, reaper), self._loaded.load_again)
+            await self._supervise(loop, supervisor, plane)
+            reaper.close()
+        finally:
+            logging.getLogger().removeHandler(handler)
+            await plane.close(LAST_OUTPUT)
+        return supervisor.ending.exit_code
+
+    async def _supervise(
+        self, loop: asyncio.AbstractEventLoop, supervisor: Supervisor, plane: DataPlane
+    ) -> None:
+        plugins, settings = self._loaded.plugins, supervisor.settings
+        _make_room(self._system, supervisor.config)
+        context = PluginContext(supervisor, plugins, self._daemon_log)
+        plugins.setup(context)
+        plugins.require(settings.required_plugins)
+        drop_privileges(self._system, self._user)
+        if not settings.nocleanup:
+            remove_auto_logs(settings.childlogdir, settings.identifier)
+        for name, callback in plugins.event_callbacks():
+            supervisor.events.subscribe(callback, owner=name)
+        supervisor.events.on_error = lambda subscription, event, error: plugins.count_error(
+            subscription.owner, f"kahi_event of {event.type}", error
+        )
+        supervisor.on_reloaded = lambda old, new: self._reloaded(context, old, new)
+        _warn(supervisor.config)
+        log.info(
+            "%s is up with pid %d, configuration %s", settings.identifier, os.getpid(), supervisor.config.path
+        )
+        async with anyio.create_task_group() as tasks:
+            _listen_to_signals(loop, supervisor)
+            await supervisor.boot()
+            supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
+            for name, service in plugins.services(context):
+                tasks.start_soon(run_service, plugins, name, service)
+            self._judge_start(supervisor)
+            await supervisor.ending.wait()
+            await supervisor.ending.stop_everything()
+            tasks.cancel_scope.cancel()
+        log.info("%s ends with exit code %d", settings.identifier, supervisor.ending.exit_code)
+
+    def _judge_start(self, supervisor: Supervisor) -> None:
+        try:
+            self._loaded.plugins.require(supervisor.settings.required_plugins)
+        except PluginMissing as error:
+            self._background.tell_failure(f"kahi: {error}")
+            supervisor.ending.request(str(error), exit_code=1)
+        else:
+            self._background.tell_up()
+
+    def _host(self, loop: asyncio.AbstractEventLoop, plane: DataPlane, reaper: Reaper) -> Host:
+        system = self._system
+
+        def open_streams(process: Process) -> tuple[OutputStream, OutputStream | None]:
+            definition = process.definition
+            stdout = plane.stream(StreamKey(definition.name, definition.group, "stdout"), definition.stdout)
+            if definition.stderr is None:
+                return stdout, None
+            return stdout, plane.stream(
+                StreamKey(definition.name, definition.group, "stderr"), definition.stderr
+            )
+
+        return Host(
+            system=system,
+            loop=loop,
+            reaper=reaper,
+            group_scans=GroupScans(system, loop),
+            events=EventBus(system.wall_clock),
+            environment=self._loaded.environ,
+            on_change=lambda _: None,
+            open_streams=open_streams,
+            reopen_logs=plane.reopen,
+        )
+
+    async def _open_log(self, plane: DataPlane) -> logging.Handler:
+        settings = self._loaded.config.supervisor
+        self._daemon_log = plane.stream(StreamKey(settings.identifier, "", "log"), _log_settings(settings))
+        opened: asyncio.Future[SpawnError | None] = plane.loop.create_future()
+        self._daemon_log.open(opened.set_result)
+        error = await opened
+        if error is not None:
+            raise KahiError(f"cannot open log file {settings.logfile}: {error.reason}")
+        handler = DaemonLogHandler(self._daemon_log, settings.log_format)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        root.setLevel(LEVELS[settings.log_level])
+        return handler
+
+    def _adopts_orphans(self) -> bool:
+        if os.getpid() == 1:
+            return True
+        if not self._loaded.config.supervisor.subreaper:
+            return False
+        try:
+            self._system.become_subreaper()
+        except OSError as error:
+            raise KahiError(f"subreaper = true: {os.strerror(error.errno or 0)}") from None
+        return True
+
+    def _reloaded(self, context: PluginContext, old: Config, new: Config) -> None:
+        logging.getLogger().setLevel(LEVELS[new.supervisor.log_level])
+        _make_room(self._system, new)
+        _warn(new)
+        self._loaded.plugins.reload(context, old, new)
+
+
+def _log_settings(settings: SupervisorSettings) -> StreamSettings:
+    return StreamSettings(
+        logfile=os.path.abspath(settings.logfile) if settings.logfile else "/dev/stdout",
+        maxbytes=settings.logfile_maxbytes,
+        backups=settings.logfile_backups,
+        buffer_maxbytes=LOG_MEMORY,
+    )
+
+
+def _make_room(system: System, config: Config) -> None:
+    """Raise the limit of open files to what all processes together can need."""
+    processes = sum(len(group.processes) for group in config.groups.values())
+    wanted = OWN_DESCRIPTORS + DESCRIPTORS_OF_A_PROCESS * processes
+    try:
+        system.raise_descriptor_limit(wanted)
+    except OSError as error:
+        log.warning("%d processes may not all fit: %s", processes, error)
+
+
+def _warn(config: Config) -> None:
+    for problem in config.warnings:
+        log.warning("%s", problem)
+
+
+def _listen_to_signals(loop: asyncio.AbstractEventLoop, supervisor: Supervisor) -> None:
+    reloading = False
+    again = False
+
+    def end(name: str) -> None:
+        if supervisor.shutting_down:
+            supervisor.ending.hurry()
+        else:
+            supervisor.ending.request(name)
+
+    async def reload() -> None:
+        # Any number of requests while one reload is under way bring one more.
+        nonlocal reloading, again
+        if reloading:
+            again = True
+            return
+        reloading = True
+        try:
+            while True:
+                again = False
+                try:
+                    await supervisor.update()
+                except ConfigError as error:
+                    log.error("reload refused, everything goes on as it was:\n%s", error)
+                except KahiError as error:
+                    log.error("reload refused: %s", error)
+                if not again:
+                    return
+        finally:
+            reloading = False
+
+    handle_signals(
+        loop,
+        {
+            signal.SIGTERM: lambda: end("SIGTERM"),
+            signal.SIGINT: lambda: end("SIGINT"),
+            signal.SIGQUIT: lambda: end("SIGQUIT"),
+            signal.SIGHUP: lambda: supervisor.run_in_background(reload()),
+            signal.SIGUSR2: supervisor.reopen_logs,
+        },
+    )
