@@ -552,10 +552,10 @@ class Process:
 
     def _notice_exit(self) -> bool:
         """Whether the child has ended; if so, everything that follows from it is set going."""
-        if self._exit is not None:
-            return True
         if not self._record.alive:
             return False
+        if self._exit is not None:
+            return True
         try:
             info = self._host.system.peek_exit(self.pid)
         except ChildProcessError:

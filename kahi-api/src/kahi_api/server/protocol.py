@@ -17,7 +17,9 @@ class State(ServerState):
         super().__init__()
 
     @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def default_headers(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> list[tuple[bytes, bytes]]:
         """Headers of every response."""
         now = int(time.time())
         if self._date[0] != now:

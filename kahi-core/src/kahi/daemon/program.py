@@ -16,7 +16,8 @@ from typing import Final
 
 import anyio
 
-from kahi.config import Config, SupervisorSettings
+from kahi.config.config import Config
+from kahi.config.models import SupervisorSettings
 from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
 from kahi.daemon.pidfile import pid_file
 from kahi.daemon.privileges import drop_privileges, raise_limits

@@ -6,7 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kahi.config import Config, disabled_plugins, find, load, read_all
+from kahi.config.config import Config
+from kahi.config.files import read_all
+from kahi.config.loading import disabled_plugins, load
+from kahi.config.search import find
 from kahi.errors import ConfigError
 from kahi.hookspecs import ConfigSection
 from kahi.plugins import PluginManager
