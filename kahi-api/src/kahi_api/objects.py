@@ -37,6 +37,8 @@ def process_object(process: Process) -> dict[str, Any]:
         "stderr_logfile": "" if process.stderr is None else process.stderr.logfile,
         "memory_bytes": None,
         "cpu_percent": None,
+        "oneshot": process.definition.start.oneshot,
+        "expected_exit": process.expected_exit,
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from uvicorn.server import ServerState
 
@@ -12,20 +13,18 @@ from uvicorn.server import ServerState
 class State(ServerState):
     """What all connections share. The Date header is made when it is needed, not by a tick."""
 
-    def __init__(self) -> None:
-        self._date = (0, b"")
-        super().__init__()
+    if not TYPE_CHECKING:
 
-    @property
-    def default_headers(  # pyright: ignore[reportIncompatibleVariableOverride]
-        self,
-    ) -> list[tuple[bytes, bytes]]:
-        """Headers of every response."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True).encode())
-        return [(b"date", self._date[1])]
+        @property
+        def default_headers(self) -> list[tuple[bytes, bytes]]:
+            """Headers of every response."""
+            return [(b"date", _http_date(int(time.time())))]
 
-    @default_headers.setter
-    def default_headers(self, headers: Any) -> None:
-        """uvicorn sets them once to nothing."""
+        @default_headers.setter
+        def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+            """uvicorn sets them once to nothing."""
+
+
+@lru_cache(maxsize=1)
+def _http_date(now: int) -> bytes:
+    return formatdate(now, usegmt=True).encode()
