@@ -19,7 +19,7 @@ from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, nearest, validate
 from kahi.config.values import check_name
 from kahi.definition import GroupDefinition, ProcessDefinition
-from kahi.errors import ConfigError
+from kahi.errors import ConfigError, Problem
 from kahi.hookspecs import ConfigSection
 
 MAIN_ONLY: Final = frozenset({"supervisor", "server"})
@@ -91,15 +91,20 @@ class _Loading:
         sections = self._sections()
         self._report.refuse_unknown_keys(strict=settings.strict)
         if self._report.errors:
-            raise ConfigError(self._report.errors)
+            raise ConfigError(self._in_order(self._report.errors))
         return Config(
             path=os.path.abspath(path),
             supervisor=settings,
             groups=groups,
             files=tuple(source.path for source in self._sources.files),
             sections=sections,
-            warnings=tuple(self._report.warnings),
+            warnings=tuple(self._in_order(self._report.warnings)),
         )
+
+    def _in_order(self, problems: Sequence[Problem]) -> list[Problem]:
+        """As a person goes through the files: one after the other, from top to bottom."""
+        order = {source.path: number for number, source in enumerate(self._sources.files)}
+        return sorted(problems, key=lambda problem: (order.get(problem.file, -1), problem.line))
 
     def _take_apart(self, source: Source) -> None:
         is_main = source is self._sources.files[0]

@@ -1,0 +1,52 @@
+# Needs python3 (3.11 or later, with venv) and make; takes uv when it is there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := kahi-core kahi-api kahi-webui kahi-metrics kahi-webhooks kahi-migrate kahi-fips
+EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
+UV := $(shell command -v uv 2>/dev/null)
+TOOLS = $(shell $(PYTHON) -c 'import tomllib; print(*("\"%s\"" % each for each in tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"]))')
+
+ifeq ($(UV),)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+else
+INSTALL := uv pip install --quiet --python $(BIN)/python
+endif
+
+.PHONY: demo test quick lint format bench clean
+
+demo: $(VENV)/installed
+	@$(BIN)/python examples/demo/run.py
+
+test: $(VENV)/tools lint
+	$(BIN)/python -m pytest -n auto
+
+quick: $(VENV)/tools
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+lint: $(VENV)/tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/tools
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist
+
+$(BIN)/python:
+	$(if $(UV),uv venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
+
+$(VENV)/installed: $(BIN)/python pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+	$(INSTALL) $(EDITABLE)
+	@touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(INSTALL) $(TOOLS)
+	@touch $@

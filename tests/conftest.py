@@ -1,0 +1,82 @@
+"""What all tests share: the real program in a directory of its own, and waiting without sleeping."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import Daemon
+
+pytest_plugins: list[str] = []
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A directory whose path is short enough for a Unix socket."""
+    directory = Path(tempfile.mkdtemp(prefix="kahi-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def daemon(short_tmp: Path) -> Iterator[Callable[..., Daemon]]:
+    """Starts daemons: ``daemon(toml, *arguments)``; what still runs at the end is killed."""
+    started: list[Daemon] = []
+
+    def start(toml: str, *arguments: str, **options: object) -> Daemon:
+        running = Daemon(short_tmp, toml, arguments, **options)  # type: ignore[arg-type]
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        running.end()
+
+
+@pytest.fixture
+def kahi() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line to its end."""
+
+    def run(
+        *arguments: str, environ: dict[str, str] | None = None, **options: object
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kahi", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, **(environ or {})},
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what this machine can not do, and say why."""
+    reasons = {
+        "needs_root": "" if os.geteuid() == 0 else "needs root",
+        "needs_strace": "" if shutil.which("strace") else "needs strace",
+        "needs_namespaces": "" if os.geteuid() == 0 and shutil.which("unshare") else "needs root and unshare",
+    }
+    for item in items:
+        for name, reason in reasons.items():
+            if reason and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """No test leaves a signal handler behind."""
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, before)

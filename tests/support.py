@@ -1,0 +1,180 @@
+"""Driving the real program from tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kahi_api.client import Client, ClientError, Process
+
+T = TypeVar("T")
+PATIENCE = 20.0
+"""Seconds that anything may take on a busy machine before a test gives up on it."""
+
+
+def eventually(question: Callable[[], T], what: str = "", patience: float = PATIENCE) -> T:
+    """The first true answer to ``question``; fails when none came in time."""
+    deadline = time.monotonic() + patience
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"did not happen in {patience} s: {what or question}; last answer {answer!r}"
+            )
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return text[text.rfind(")") + 2] not in "ZX"
+
+
+def children_of(pid: int) -> list[int]:
+    """Pids of the children of a process, zombies too."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                text = (entry / "stat").read_text(encoding="utf-8", errors="replace")
+                if int(text[text.rfind(")") + 2 :].split()[1]) == pid:
+                    found.append(int(entry.name))
+    return found
+
+
+def python(code: str) -> str:
+    """A ``command`` value that runs Python code; ``code`` holds no triple single quotes."""
+    return f"command = ['{sys.executable}', '-u', '-c', '''{code}''']"
+
+
+class Daemon:
+    """A running `kahi daemon` with a socket, a configuration and an output file of its own.
+
+    Args:
+        directory: for its files.
+        toml: the configuration; ``[server.unix]`` is added unless it is there.
+        wait: until the API answers.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        toml: str,
+        arguments: Sequence[str] = (),
+        *,
+        wait: bool = True,
+        environ: dict[str, str] | None = None,
+        wrapper: Sequence[str] = (),
+    ) -> None:
+        self.directory = directory
+        self.socket = directory / "k.sock"
+        self.config = directory / "kahi.toml"
+        self.output_file = directory / "output"
+        self.write_config(toml)
+        with self.output_file.open("ab") as output:
+            self.popen = subprocess.Popen(
+                [*wrapper, sys.executable, "-m", "kahi", "daemon", "-c", str(self.config), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environ or {})},
+                cwd=directory,
+            )
+        self.pid = self.popen.pid
+        if wait:
+            eventually(self.answers, "the API answers")
+
+    def write_config(self, toml: str) -> None:
+        """Write the configuration."""
+        if "[server.unix]" not in toml:
+            toml += f'\n[server.unix]\nfile = "{self.socket}"\n'
+        self.config.write_text(toml, encoding="utf-8")
+
+    def answers(self) -> bool:
+        """Whether the API answers; fails when the daemon is gone."""
+        assert self.popen.poll() is None, f"the daemon ended with {self.popen.returncode}: {self.output}"
+        try:
+            with self.client() as client:
+                return bool(client.health())
+        except ClientError:
+            return False
+
+    @property
+    def output(self) -> str:
+        """What the daemon printed so far."""
+        return self.output_file.read_text(encoding="utf-8", errors="replace")
+
+    def client(self) -> Client:
+        """A client of this daemon."""
+        return Client(str(self.socket), timeout=PATIENCE)
+
+    def process(self, name: str) -> Process:
+        """A process as the API tells it."""
+        with self.client() as client:
+            return client.process(name)
+
+    def processes(self) -> dict[str, Process]:
+        """All processes by name."""
+        with self.client() as client:
+            return {process.name: process for process in client.processes()}
+
+    def wait_for(self, name: str, state: str) -> Process:
+        """The process, once it is in ``state``."""
+        found: list[Process] = []
+
+        def is_there() -> bool:
+            found[:] = [self.process(name)]
+            return found[0].state == state
+
+        eventually(is_there, f"{name} is {state}")
+        return found[0]
+
+    def ctl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run `kahi ctl` on this daemon."""
+        return subprocess.run(
+            [sys.executable, "-m", "kahi", "ctl", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "KAHI_SOCKET": str(self.socket)},
+            **options,
+        )
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the daemon."""
+        self.popen.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait until the daemon ended; returns its exit code."""
+        return self.popen.wait(PATIENCE)
+
+    def terminate(self) -> int:
+        """SIGTERM, and wait; returns the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def end(self) -> None:
+        """Make sure that nothing of it is left."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            try:
+                self.popen.wait(5)
+            except subprocess.TimeoutExpired:
+                for child in children_of(self.pid):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child, signal.SIGKILL)
+                self.popen.kill()
+                self.popen.wait()
