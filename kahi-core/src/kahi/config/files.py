@@ -93,7 +93,7 @@ def parse(path: str, text: str) -> Source:
         table = tomllib.loads(text)
         return Source(path, table, key_lines(text))
     except tomllib.TOMLDecodeError as error:
-        message, line = _syntax_error(str(error))
+        message, line = _syntax_error(str(error), text)
         raise ConfigError([Problem(path, line, "", message)]) from None
     except RecursionError:
         raise ConfigError([Problem(path, 0, "", "is nested too deeply")]) from None
@@ -107,13 +107,14 @@ def _refuse_bombs(path: str, text: str) -> None:
             raise ConfigError([Problem(path, number, "", f"a key of more than {MAX_KEY_PARTS} parts")])
 
 
-def _syntax_error(text: str) -> tuple[str, int]:
-    """Split "Expected '=' ... (at line 3, column 8)" into message and line."""
-    message, _, place = text.rpartition(" (at ")
+def _syntax_error(error: str, text: str) -> tuple[str, int]:
+    """Split "Expected '=' ... (at line 3, column 8)", or "(at end of document)", into message and line."""
+    message, _, place = error.rpartition(" (at ")
     if not message:
-        return f"is not TOML: {text}", 0
+        return f"is not TOML: {error}", 0
     digits = "".join(char if char.isdigit() else " " for char in place).split()
-    return f"is not TOML: {message}", int(digits[0]) if digits else 0
+    line = int(digits[0]) if digits else max(1, len(text.splitlines()))
+    return f"is not TOML: {message}", line
 
 
 def _read_text(path: str) -> str:

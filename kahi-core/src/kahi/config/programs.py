@@ -121,7 +121,8 @@ class ProgramReader:
     ) -> ProcessDefinition | None:
         process_name = model.process_name or (name if count == 1 else f"{name}_{number}")
         try:
-            check_name(process_name)
+            if model.process_name:
+                check_name(process_name)
         except ValueError as error:
             self._report.error(source, (*path, "process_name"), str(error))
             return None

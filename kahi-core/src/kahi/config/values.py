@@ -53,14 +53,14 @@ def parse_signal(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         if value in valid:
             return value
-        raise ValueError(f"there is no signal {value}")
+        raise ValueError("is no signal of this system")
     if isinstance(value, str):
         name = value.strip().upper()
         full = name if name.startswith("SIG") else f"SIG{name}"
         found = getattr(signal.Signals, full, None)
         if isinstance(found, signal.Signals):
             return int(found)
-    raise ValueError(f'there is no signal {value!r} (allowed: a name such as "TERM" or a number)')
+    raise ValueError('is no signal (allowed: a name such as "TERM", or a number)')
 
 
 def parse_limit(value: object) -> tuple[int, int]:
@@ -108,8 +108,7 @@ def check_name(name: str) -> str:
         raise ValueError('"all" is not allowed as a name: it stands for every process')
     if not _NAME.fullmatch(name) or not name.isprintable():
         raise ValueError(
-            f"{name!r} is no name "
-            "(allowed: up to 128 printable characters without white space, : / * ? [ ] ,)"
+            "is no name (allowed: up to 128 printable characters without white space, : / * ? [ ] ,)"
         )
     return name
 
