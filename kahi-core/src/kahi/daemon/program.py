@@ -158,6 +158,8 @@ class _Daemon:
         async with anyio.create_task_group() as tasks:
             _listen_to_signals(loop, supervisor)
             await supervisor.boot()
+            # Logs are open then and children spawned: services may take their time to import.
+            await plane.catch_up()
             supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
             for name, service in plugins.services(context):
                 tasks.start_soon(run_service, plugins, name, service)

@@ -133,6 +133,10 @@ class DataPlane:
         self.order(carry_out)
         await future
 
+    async def catch_up(self) -> None:
+        """Wait until everything ordered so far was done, and told to whoever asked for it."""
+        await self.ask(lambda: None)
+
     # The data plane's side
 
     def _run(self) -> None:

@@ -1,0 +1,69 @@
+"""What the documents show works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kahi.cli.entry import CORE
+from kahi.config.loading import load
+from kahi.hookspecs import ConfigSection
+from kahi_api.ctl.group import COMMANDS
+from kahi_api.routes import ENDPOINTS
+from kahi_api.settings import ServerSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    pytest.param(text, id=f"{path.name}-{number}")
+    for path in DOCUMENTS
+    for number, text in enumerate(
+        re.findall(r"```toml\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    )
+]
+
+
+@pytest.mark.parametrize("text", BLOCKS)
+def test_configurations_load_without_a_warning(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "kahi.toml"
+    path.write_text(text)
+    config = load(str(path), sections=[ConfigSection("server", ServerSettings)])
+    assert config.groups
+    assert not config.warnings
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_every_command_and_route_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for name in CORE:
+        assert f"kahi {name}" in text
+    for name in COMMANDS:
+        assert re.search(rf"kahi ctl [a-z\\|]*\b{name}\b", text), name
+    for endpoint in ENDPOINTS:
+        last = endpoint.path.replace("{name}/log/{stream}", "{name}/log/{stdout,stderr}")
+        assert endpoint.path in text or last in text or endpoint.path.rpartition("/")[2] in text, (
+            endpoint.path
+        )
+
+
+def test_the_reference_names_no_command_that_is_not_there() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for words in re.findall(r"^\| `kahi ctl ([a-z\\|]+)", text, re.MULTILINE):
+        assert set(words.replace("\\", "").split("|")) <= set(COMMANDS)
+    for words in re.findall(r"^\| `kahi ((?!ctl)[a-z-]+)", text, re.MULTILINE):
+        assert (
+            subprocess.run(
+                [sys.executable, "-m", "kahi", words, "--help"], capture_output=True, check=False
+            ).returncode
+            == 0
+        )
