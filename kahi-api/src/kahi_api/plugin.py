@@ -14,7 +14,7 @@ from kahi_api.location import default_socket
 from kahi_api.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from kahi_api.server.sockets import UnixListener
+    from kahi.sockets import UnixListener
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class ApiPlugin:
     @hookimpl
     def kahi_setup(self, ctx: PluginContext) -> None:
         """Bind the control socket, while the daemon may still have other rights."""
-        from kahi_api.server.sockets import listen_unix
+        from kahi.sockets import listen_unix
 
         settings: ServerSettings = ctx.config.sections["server"]
         if settings.unix.file == "none":

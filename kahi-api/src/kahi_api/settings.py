@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from kahi.config.values import Mode
-
-MAX_SOCKET_PATH: Final = 103
-"""Bytes of a Unix socket's path that every system accepts."""
+from kahi.config.values import MAX_SOCKET_PATH, Mode
 
 
 class UnixSettings(BaseModel):

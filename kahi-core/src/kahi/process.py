@@ -63,6 +63,7 @@ class Host:
         input_for: gives a process its stdin in place of a pipe (FastCGI sockets), as a descriptor
             that stays open, or None.
         on_change: told after each change of state has been published.
+        open_stream: makes the stream of a process that is called ``stdout`` or ``stderr``.
         reopen_logs: has all log files opened anew.
     """
 
@@ -73,7 +74,7 @@ class Host:
     events: EventBus
     environment: Mapping[str, str]
     on_change: Callable[[Process], None]
-    open_streams: Callable[[Process], tuple[OutputStream, OutputStream | None]]
+    open_stream: Callable[[ProcessDefinition, str], OutputStream]
     reopen_logs: Callable[[], None]
     server_url: str = ""
     prepare: Prepare | None = None
@@ -138,7 +139,8 @@ class Process:
         self.unexpected_exits = 0
         self.waits_for = ""
         self.health_monitor: Health | None = None
-        self.stdout, self.stderr = host.open_streams(self)
+        self.stdout = host.open_stream(definition, "stdout")
+        self.stderr = None if definition.stderr is None else host.open_stream(definition, "stderr")
 
     # What it is
 
@@ -273,10 +275,16 @@ class Process:
             raise StdinFull(self.name) from None
 
     def redefine(self, definition: ProcessDefinition) -> None:
-        """Take over a definition that differs in nothing that needs a restart."""
+        """Take over another definition; what is fixed at exec counts from the next start."""
         self.definition = definition
         self.stdout.reconfigure(definition.stdout)
-        if self.stderr is not None and definition.stderr is not None:
+        if definition.stderr is None:
+            if self.stderr is not None:
+                self.stderr.retire()
+            self.stderr = None
+        elif self.stderr is None:
+            self.stderr = self._host.open_stream(definition, "stderr")
+        else:
             self.stderr.reconfigure(definition.stderr)
 
     def retire(self) -> None:
@@ -481,9 +489,9 @@ class Process:
 
     def _spawn(self, launch: Launch) -> None:
         host = self._host
-        shared = None if host.input_for is None else host.input_for(self)
-        stdin = self.definition.spawn.stdin if shared is None else shared
         try:
+            shared = None if host.input_for is None else host.input_for(self)
+            stdin = self.definition.spawn.stdin if shared is None else shared
             pipes = Pipes(host.system, stdin, separate_stderr=self.stderr is not None)
         except SpawnError as error:
             self._spawn_failed(error)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from kahi.config.files import Source
-from kahi.config.programs import SPECIAL_LOGS
+from kahi.config.programs import SPECIAL_LOGS, Place
 from kahi.config.validation import Report, nearest
 from kahi.definition import GroupDefinition, ProcessDefinition
 
 
 def check_processes(
-    groups: Mapping[str, GroupDefinition], programs: Mapping[str, Source], report: Report
+    groups: Mapping[str, GroupDefinition], programs: Mapping[str, Place], report: Report
 ) -> None:
     """Report what is wrong between processes; ``programs`` tells where each program stands."""
     processes = [process for group in groups.values() for process in group.processes]
@@ -21,28 +20,28 @@ def check_processes(
     _check_dependencies(processes, programs, report)
 
 
-def _check_names(processes: list[ProcessDefinition], programs: Mapping[str, Source], report: Report) -> None:
+def _check_names(processes: list[ProcessDefinition], programs: Mapping[str, Place], report: Report) -> None:
     owner: dict[str, str] = {}
     for process in processes:
         if process.name in owner:
-            report.error(
-                programs[process.program],
-                ("programs", process.program),
+            programs[process.program].error(
+                report,
+                "",
                 f"its process {process.name!r} is called like one of program {owner[process.name]!r}",
             )
         owner[process.name] = process.program
 
 
-def _check_logs(processes: list[ProcessDefinition], programs: Mapping[str, Source], report: Report) -> None:
+def _check_logs(processes: list[ProcessDefinition], programs: Mapping[str, Place], report: Report) -> None:
     """Two writers would destroy each other's log when it is rotated."""
     user: dict[str, str] = {}
     for process in processes:
         for key, logfile in _logfiles(process):
             real = os.path.realpath(logfile)
             if real in user:
-                report.error(
-                    programs[process.program],
-                    ("programs", process.program, key),
+                programs[process.program].error(
+                    report,
+                    key,
                     f"{logfile} is the log of {user[real]} already; each stream needs a file of its own",
                 )
             user[real] = f"process {process.name!r}"
@@ -56,22 +55,20 @@ def _logfiles(process: ProcessDefinition) -> Iterator[tuple[str, str]]:
 
 
 def _check_dependencies(
-    processes: list[ProcessDefinition], programs: Mapping[str, Source], report: Report
+    processes: list[ProcessDefinition], programs: Mapping[str, Place], report: Report
 ) -> None:
     known = {process.name: process.program for process in processes}
     known |= {program: program for program in programs}
     needs: dict[str, set[str]] = {}
     for process in processes:
-        place = ("programs", process.program, "depends_on")
         for name, _ in process.depends_on:
             if name not in known:
                 message = f"there is no program or process {name!r}{nearest(name, known)}"
-                report.error(programs[process.program], place, message)
+                programs[process.program].error(report, "depends_on", message)
             else:
                 needs.setdefault(process.program, set()).add(known[name])
     for circle in _circles(needs):
-        source = programs[circle[0]]
-        report.error(source, ("programs", circle[0], "depends_on"), f"is a circle: {' -> '.join(circle)}")
+        programs[circle[0]].error(report, "depends_on", f"is a circle: {' -> '.join(circle)}")
 
 
 def _circles(needs: Mapping[str, set[str]]) -> Iterator[list[str]]:

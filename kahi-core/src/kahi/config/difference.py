@@ -10,7 +10,7 @@ from typing import Any, Final
 from kahi.config.config import Config
 from kahi.definition import GroupDefinition, ProcessDefinition, StreamSettings
 
-LIVE_STREAM_KEYS: Final = frozenset({"maxbytes", "backups"})
+LIVE_STREAM_KEYS: Final = frozenset({"maxbytes", "backups", "buffer_maxbytes"})
 """Stream settings that a running process takes over."""
 
 RESTART_PARTS: Final = ("spawn", "socket", "listener")
@@ -95,4 +95,4 @@ def _parts(before: Any, after: Any) -> list[str]:
 
 
 def _stream_key(key: str) -> str:
-    return f"logfile_{key}" if key in LIVE_STREAM_KEYS else key
+    return f"logfile_{key}" if key in ("maxbytes", "backups") else key

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from kahi.config import checks
 from kahi.config.config import Config
 from kahi.config.files import Source, Sources, read_all
-from kahi.config.models import GroupModel, ProgramModel, SupervisorSettings
-from kahi.config.programs import ProgramReader
+from kahi.config.models import FcgiProgramModel, GroupModel, ProgramModel, SupervisorSettings
+from kahi.config.programs import Place, ProgramReader
 from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, nearest, validate
 from kahi.config.values import check_name
@@ -36,8 +36,18 @@ PLUGIN_TABLES: Final[Mapping[str, str]] = {
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+PROGRAM_TABLES: Final[Mapping[str, type[ProgramModel]]] = {
+    "programs": ProgramModel,
+    "fcgi_programs": FcgiProgramModel,
+}
+"""Tables whose entries are programs."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Named:
+    """A table in a table of named tables, and the file it stands in."""
+
+    table: str
     source: Source
     raw: dict[str, Any]
 
@@ -79,13 +89,15 @@ class _Loading:
         self._tables = {s.name: s for s in sections if not s.in_program}
         self._program_keys = {s.name: s.model for s in sections if s.in_program}
         self._report = Report(list(sources.errors), list(sources.warnings))
-        self._named: dict[str, dict[str, _Named]] = {"programs": {}, "groups": {}}
+        self._named: dict[str, dict[str, _Named]] = {table: {} for table in (*PROGRAM_TABLES, "groups")}
+        self._programs: dict[str, _Named] = {}
         self._single: dict[str, tuple[Source, Any]] = {}
 
     def result(self, path: str) -> Config:
         """The configuration; raises ConfigError."""
         for source in self._sources.files:
             self._take_apart(source)
+        self._join_programs()
         settings = self._settings()
         groups = self._groups(settings)
         sections = self._sections()
@@ -137,7 +149,16 @@ class _Loading:
                     check_name(name)
                 except ValueError as error:
                     self._report.error(source, place, str(error))
-                named[name] = _Named(source, raw)
+                named[name] = _Named(table, source, raw)
+
+    def _join_programs(self) -> None:
+        """All programs by name, whatever table they stand in."""
+        for table in PROGRAM_TABLES:
+            for name, named in self._named[table].items():
+                if name in self._programs:
+                    other = self._programs[name].table
+                    self._report.error(named.source, (table, name), f"there is [{other}.{name}] as well")
+                self._programs[name] = named
 
     def _take_single(self, source: Source, name: str, value: Any) -> None:
         if name in self._single:
@@ -172,9 +193,13 @@ class _Loading:
         reader = ProgramReader(settings, self._environ, self._program_keys, self._report)
         processes: dict[str, list[ProcessDefinition]] = {}
         priorities: dict[str, int] = {name: model.priority for name, model in models.items()}
-        for name, named in sorted(self._named["programs"].items()):
+        places = {
+            name: Place(named.source, (named.table, name), PROGRAM_TABLES[named.table])
+            for name, named in self._programs.items()
+        }
+        for name, named in sorted(self._programs.items()):
             group = group_of.get(name, name)
-            found = reader.read(named.source, name, group, named.raw)
+            found = reader.read(places[name], name, group, named.raw)
             processes.setdefault(group, []).extend(found)
             if group not in models:
                 priorities[group] = (
@@ -184,8 +209,7 @@ class _Loading:
             name: GroupDefinition(name, priorities[name], tuple(members))
             for name, members in sorted(processes.items())
         }
-        programs = {name: named.source for name, named in self._named["programs"].items()}
-        checks.check_processes(groups, programs, self._report)
+        checks.check_processes(groups, places, self._report)
         return groups
 
     def _group_models(self) -> dict[str, GroupModel]:
@@ -207,8 +231,8 @@ class _Loading:
             source = self._named["groups"][name].source
             place = ("groups", name, "programs")
             for program in model.programs:
-                if program not in self._named["programs"]:
-                    hint = nearest(program, self._named["programs"])
+                if program not in self._programs:
+                    hint = nearest(program, self._programs)
                     self._report.error(source, place, f"there is no program {program!r}{hint}")
                 elif program in group_of:
                     self._report.error(
@@ -216,7 +240,7 @@ class _Loading:
                     )
                 else:
                     group_of[program] = name
-            if name in self._named["programs"] and name not in model.programs:
+            if name in self._programs and name not in model.programs:
                 self._report.error(
                     source, ("groups", name), f"there is a program {name!r} that is not in this group"
                 )

@@ -20,6 +20,7 @@ from kahi.config.values import (
     SignalNumber,
     Size,
     Variable,
+    parse_socket,
 )
 
 MAX_PROCESSES = 10_000
@@ -146,6 +147,9 @@ class ProgramModel(Model):
         default_factory=dict, description="What must be there before it starts."
     )
     critical: bool = Field(default=False, description="Its end ends the daemon, with its exit code.")
+    max_memory: Size = Field(
+        default=0, description="Resident memory of its process tree at which it is restarted; 0 for any."
+    )
     restart_delay: Seconds = Field(default=0.0, description="Seconds between an exit and the restart.")
     environment: dict[str, Variable] = Field(default_factory=dict, description="Its environment.")
     rlimits: dict[str, Limit] = Field(default_factory=dict, description="Resource limits.")
@@ -158,6 +162,29 @@ class ProgramModel(Model):
             if name not in RESOURCES:
                 raise ValueError(f"there is no limit {name!r} (allowed: {', '.join(sorted(RESOURCES))})")
         return limits
+
+
+class FcgiProgramModel(ProgramModel):
+    """``[fcgi_programs.NAME]``: a program whose stdin is a listening socket that Kahi binds."""
+
+    socket: str = Field(
+        min_length=1,
+        description='Where to listen: "unix:///path" or "tcp://host:port"; all processes share it.',
+    )
+    socket_owner: str = Field(default="", description="USER or USER:GROUP that a Unix socket is given to.")
+    socket_mode: Mode = Field(default=0o700, description="Mode of a Unix socket.")
+    socket_backlog: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Connections that may wait; 0 for as many as the system allows.",
+    )
+
+    @field_validator("socket")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        parse_socket(url)
+        return url
 
 
 class GroupModel(Model):

@@ -6,13 +6,14 @@ import os
 import platform
 import shlex
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from kahi.config.dotenv import DotenvError, parse_dotenv
 from kahi.config.files import Source
-from kahi.config.models import MAX_PROCESSES, ProgramModel, SupervisorSettings
+from kahi.config.models import MAX_PROCESSES, FcgiProgramModel, ProgramModel, SupervisorSettings
 from kahi.config.positions import Path
 from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, validate
@@ -21,6 +22,7 @@ from kahi.definition import (
     Backoff,
     ProcessDefinition,
     ResourceLimit,
+    SocketSettings,
     SpawnSpec,
     StartPolicy,
     StopPolicy,
@@ -31,6 +33,19 @@ ValueT = TypeVar("ValueT", bound=Hashable)
 
 SPECIAL_LOGS = frozenset({"", "AUTO", "/dev/stdout", "/dev/stderr", "/dev/null"})
 """Log destinations that are not files of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the table of a program stands, and what it may hold."""
+
+    source: Source
+    path: Path
+    model: type[ProgramModel] = ProgramModel
+
+    def error(self, report: Report, key: str, message: str) -> None:
+        """Report what is wrong with one of its keys, "" for the table."""
+        report.error(self.source, (*self.path, key) if key else self.path, message)
 
 
 class ProgramReader:
@@ -55,13 +70,12 @@ class ProgramReader:
         self._shared: dict[Hashable, Hashable] = {}
         self._base = settings.directory or os.getcwd()
 
-    def read(self, source: Source, name: str, group: str, raw: dict[str, Any]) -> list[ProcessDefinition]:
+    def read(self, place: Place, name: str, group: str, raw: dict[str, Any]) -> list[ProcessDefinition]:
         """The processes of one program, none when it is wrong (the report says why)."""
-        path = ("programs", name)
         count, first = raw.get("numprocs", 1), raw.get("numprocs_start", 0)
         count = count if type(count) is int and 0 <= count <= MAX_PROCESSES else 1
         first = first if type(first) is int and first >= 0 else 0
-        if not self._names_are_possible(source, path, raw, count):
+        if not self._names_are_possible(place, raw, count):
             return []
         definitions: list[ProcessDefinition] = []
         model: ProgramModel | None = None
@@ -69,28 +83,25 @@ class ProgramReader:
         for number in range(first, first + count):
             if model is None or varies:
                 errors_before = len(self._report.errors)
-                model = self._model(source, path, name, group, raw, number, count)
+                model = self._model(place, name, group, raw, number, count)
                 if model is None or len(self._report.errors) > errors_before:
                     return []
-            definition = self._definition(source, path, name, group, model, number, count, raw)
+            definition = self._definition(place, name, group, model, number, count, raw)
             if definition is None:
                 return []
             definitions.append(definition)
         return definitions
 
-    def _names_are_possible(self, source: Source, path: Path, raw: dict[str, Any], count: int) -> bool:
+    def _names_are_possible(self, place: Place, raw: dict[str, Any], count: int) -> bool:
         pattern = raw.get("process_name", "")
         if count > 1 and pattern and isinstance(pattern, str) and "%(process_num)" not in pattern:
-            self._report.error(
-                source, (*path, "process_name"), "must hold %(process_num)d when numprocs is above 1"
-            )
+            place.error(self._report, "process_name", "must hold %(process_num)d when numprocs is above 1")
             return False
         return True
 
     def _model(
         self,
-        source: Source,
-        path: Path,
+        place: Place,
         name: str,
         group: str,
         raw: dict[str, Any],
@@ -98,20 +109,19 @@ class ProgramReader:
         count: int,
     ) -> ProgramModel | None:
         names: dict[str, str | int] = {
-            "here": source.directory,
+            "here": place.source.directory,
             "program_name": name,
             "group_name": group,
             "process_num": number,
             "numprocs": count,
             "host_node_name": platform.node(),
         }
-        expanded = expand_table(raw, path, names, self._environ, source, self._report)
-        return validate(ProgramModel, expanded, path, source, self._report, self._plugin_keys)
+        expanded = expand_table(raw, place.path, names, self._environ, place.source, self._report)
+        return validate(place.model, expanded, place.path, place.source, self._report, self._plugin_keys)
 
     def _definition(
         self,
-        source: Source,
-        path: Path,
+        place: Place,
         name: str,
         group: str,
         model: ProgramModel,
@@ -124,10 +134,10 @@ class ProgramReader:
             if model.process_name:
                 check_name(process_name)
         except ValueError as error:
-            self._report.error(source, (*path, "process_name"), str(error))
+            place.error(self._report, "process_name", str(error))
             return None
-        spawn = self._spawn(source, path, model)
-        stop = self._stop(source, path, model)
+        spawn = self._spawn(place, model)
+        stop = self._stop(place, model)
         if spawn is None or stop is None:
             return None
         return ProcessDefinition(
@@ -145,19 +155,21 @@ class ProgramReader:
             description=model.description,
             depends_on=tuple(sorted(model.depends_on.items())),
             critical=model.critical,
-            extensions=self._extensions(source, path, raw),
+            max_memory=model.max_memory,
+            socket=_socket(model),
+            extensions=self._extensions(place, raw),
         )
 
-    def _spawn(self, source: Source, path: Path, model: ProgramModel) -> SpawnSpec | None:
+    def _spawn(self, place: Place, model: ProgramModel) -> SpawnSpec | None:
         try:
             words = shlex.split(model.command) if isinstance(model.command, str) else model.command
         except ValueError as error:
-            self._report.error(source, (*path, "command"), f"cannot be split into words: {error}")
+            place.error(self._report, "command", f"cannot be split into words: {error}")
             return None
         if not words or not words[0]:
-            self._report.error(source, (*path, "command"), "is empty")
+            place.error(self._report, "command", "is empty")
             return None
-        environment = self._environment(source, path, model)
+        environment = self._environment(place, model)
         if environment is None:
             return None
         limits = (ResourceLimit(name, soft, hard) for name, (soft, hard) in sorted(model.rlimits.items()))
@@ -177,21 +189,19 @@ class ProgramReader:
             redirect_stderr=model.redirect_stderr,
         )
 
-    def _environment(
-        self, source: Source, path: Path, model: ProgramModel
-    ) -> tuple[tuple[str, str], ...] | None:
+    def _environment(self, place: Place, model: ProgramModel) -> tuple[tuple[str, str], ...] | None:
         merged = dict(self._settings.environment)
         for name in model.environment_file:
             try:
-                merged |= self._variables_of(name, source)
+                merged |= self._variables_of(name, place.source)
             except (OSError, DotenvError) as error:
                 reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
-                self._report.error(source, (*path, "environment_file"), f"{name.lstrip('-')}: {reason}")
+                place.error(self._report, "environment_file", f"{name.lstrip('-')}: {reason}")
                 return None
         merged |= model.environment
         for key in merged:
             if not key or "=" in key or "\0" in key:
-                self._report.error(source, (*path, "environment"), f"{key!r} is no name of a variable")
+                place.error(self._report, "environment", f"{key!r} is no name of a variable")
                 return None
         return tuple(merged.items())
 
@@ -206,10 +216,10 @@ class ProgramReader:
                 return {}
             raise
 
-    def _stop(self, source: Source, path: Path, model: ProgramModel) -> StopPolicy | None:
+    def _stop(self, place: Place, model: ProgramModel) -> StopPolicy | None:
         if model.stopasgroup and model.killasgroup is False:
-            self._report.error(
-                source, (*path, "killasgroup"), "cannot be false when stopasgroup is true: it is implied"
+            place.error(
+                self._report, "killasgroup", "cannot be false when stopasgroup is true: it is implied"
             )
             return None
         return StopPolicy(
@@ -229,11 +239,11 @@ class ProgramReader:
             strip_ansi=model.strip_ansi,
         )
 
-    def _extensions(self, source: Source, path: Path, raw: dict[str, Any]) -> dict[str, Any]:
+    def _extensions(self, place: Place, raw: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, model in self._plugin_keys.items():
             if key in raw:
-                found[key] = validate(model, raw[key], (*path, key), source, self._report)
+                found[key] = validate(model, raw[key], (*place.path, key), place.source, self._report)
         return found
 
     def _absolute(self, path: str) -> str:
@@ -242,6 +252,13 @@ class ProgramReader:
     def _share(self, value: ValueT) -> ValueT:
         """The first value seen that equals ``value``."""
         return self._shared.setdefault((type(value), value), value)  # type: ignore[return-value]
+
+
+def _socket(model: ProgramModel) -> SocketSettings | None:
+    if not isinstance(model, FcgiProgramModel):
+        return None
+    mode = 0o700 if model.socket_mode is None else model.socket_mode
+    return SocketSettings(model.socket, model.socket_owner, mode, model.socket_backlog)
 
 
 def _start_policy(model: ProgramModel) -> StartPolicy:

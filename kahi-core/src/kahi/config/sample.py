@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kahi.config.models import GroupModel, ProgramModel, SupervisorSettings
+from kahi.config.models import FcgiProgramModel, GroupModel, ProgramModel, SupervisorSettings
 from kahi.hookspecs import ConfigSection
 
 HEAD: Final = """\
@@ -23,6 +23,7 @@ HEAD: Final = """\
 
 EXAMPLES: Final = {
     "command": "sleep 3600",
+    "socket": "unix:///run/example.sock",
     "programs": ["example"],
 }
 """Values for keys that have no default."""
@@ -40,6 +41,7 @@ def sample(sections: Iterable[ConfigSection] = ()) -> str:
     parts += _table("programs.example", ProgramModel, active=True)
     for section in in_program:
         parts += _table(f"programs.example.{section.name}", section.model, active=False)
+    parts += _table("fcgi_programs.example", FcgiProgramModel, active=False, only_new=True)
     parts += _table("groups.examples", GroupModel, active=False)
     for section in sections:
         if not section.in_program:
@@ -48,12 +50,20 @@ def sample(sections: Iterable[ConfigSection] = ()) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _table(name: str, model: type[BaseModel], *, active: bool) -> Iterator[str]:
-    """The lines of one table; in an inactive one even the header is a comment."""
+def _table(name: str, model: type[BaseModel], *, active: bool, only_new: bool = False) -> Iterator[str]:
+    """The lines of one table; in an inactive one even the header is a comment.
+
+    Args:
+        only_new: leave out the keys that every program has, and say so.
+    """
     mark = "" if active else "# "
     yield f"{mark}[{name}]"
     nested: list[tuple[str, FieldInfo]] = []
+    if only_new:
+        yield "# All keys of a program, and these:"
     for key, field in model.model_fields.items():
+        if only_new and key in ProgramModel.model_fields:
+            continue
         if _is_table(field):
             nested.append((key, field))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from typing import Annotated, Any, Final, Literal
@@ -9,6 +10,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from kahi.definition import UNLIMITED
+
+MAX_SOCKET_PATH: Final = 103
+"""Bytes of a Unix socket's path that every system accepts."""
 
 _SIZE: Final = re.compile(r"(\d+)\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
@@ -88,6 +92,28 @@ def _one_limit(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(text)
     return int(text)
+
+
+def parse_socket(url: str) -> tuple[str, int]:
+    """A path and -1, or a host and a port.
+
+    Raises:
+        ValueError: it is neither ``unix:///path`` nor ``tcp://host:port``.
+    """
+    allowed = '(allowed: "unix:///path", "tcp://host:port")'
+    if url.startswith("unix:///") and len(url) > len("unix:///"):
+        path = url.removeprefix("unix://")
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise ValueError(f"is too long for a socket (at most {MAX_SOCKET_PATH} bytes)")
+        return path, -1
+    host, colon, port = url.removeprefix("tcp://").rpartition(":")
+    if not url.startswith("tcp://") or not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"is no address {allowed}")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError("an IPv6 address stands in brackets: tcp://[::1]:9000")
+    return host, int(port)
 
 
 def parse_autorestart(value: object) -> str:

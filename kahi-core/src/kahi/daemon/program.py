@@ -24,9 +24,10 @@ from kahi.daemon.privileges import drop_privileges, raise_limits
 from kahi.daemon.services import run_service
 from kahi.daemon.signals import handle_signals, shield_from_signals
 from kahi.daemon.startup import Loaded, load_everything
-from kahi.definition import StreamSettings
+from kahi.definition import ProcessDefinition, StreamSettings
 from kahi.errors import ConfigError, KahiError, SpawnError
 from kahi.events import EventBus, SupervisorStateEvent
+from kahi.fastcgi import SharedSockets
 from kahi.leftovers import GroupScans
 from kahi.output import (
     LEVELS,
@@ -38,7 +39,7 @@ from kahi.output import (
     remove_auto_logs,
 )
 from kahi.plugins import PluginContext, PluginMissing
-from kahi.process import Host, Process
+from kahi.process import Host
 from kahi.reaper import Reaper
 from kahi.supervisor import Supervisor
 from kahi.system import System
@@ -126,8 +127,13 @@ class _Daemon:
         handler = await self._open_log(plane)
         try:
             reaper = Reaper(system, loop, adopts_orphans=self._adopts_orphans())
-            supervisor = Supervisor(config, self._host(loop, plane, reaper), self._loaded.load_again)
+            sockets = SharedSockets()
+            host = self._host(loop, plane, reaper)
+            host.input_for = sockets.descriptor_for
+            supervisor = Supervisor(config, host, self._loaded.load_again)
+            supervisor.process_watchers.append(sockets.process_changed)
             await self._supervise(loop, supervisor, plane)
+            sockets.close()
             reaper.close()
         finally:
             logging.getLogger().removeHandler(handler)
@@ -181,14 +187,10 @@ class _Daemon:
     def _host(self, loop: asyncio.AbstractEventLoop, plane: DataPlane, reaper: Reaper) -> Host:
         system = self._system
 
-        def open_streams(process: Process) -> tuple[OutputStream, OutputStream | None]:
-            definition = process.definition
-            stdout = plane.stream(StreamKey(definition.name, definition.group, "stdout"), definition.stdout)
-            if definition.stderr is None:
-                return stdout, None
-            return stdout, plane.stream(
-                StreamKey(definition.name, definition.group, "stderr"), definition.stderr
-            )
+        def open_stream(definition: ProcessDefinition, which: str) -> OutputStream:
+            settings = definition.stdout if which == "stdout" else definition.stderr
+            assert settings is not None
+            return plane.stream(StreamKey(definition.name, definition.group, which), settings)
 
         return Host(
             system=system,
@@ -198,7 +200,7 @@ class _Daemon:
             events=EventBus(system.wall_clock),
             environment=self._loaded.environ,
             on_change=lambda _: None,
-            open_streams=open_streams,
+            open_stream=open_stream,
             reopen_logs=plane.reopen,
         )
 

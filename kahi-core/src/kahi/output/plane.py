@@ -186,12 +186,12 @@ class DataPlane:
         self._report(lambda: done(error))
 
     def _open_destination(self, channel: Channel) -> None:
+        ring = channel.ring
         self._close_destination(channel)
         settings, key = channel.settings, channel.key
         logfile = settings.logfile
         self._channels.add(channel)
-        if settings.strip_ansi:
-            channel.stripper = AnsiStripper()
+        channel.stripper = AnsiStripper() if settings.strip_ansi else None
         if logfile == "":
             formatter = LineFormatter(
                 key.name, key.stream, self._settings.console_format, self._system.wall_clock
@@ -209,8 +209,8 @@ class DataPlane:
             channel.file = LogFile(path, settings.maxbytes, settings.backups)
             self._files.add(channel.file)
             channel.offset = max(channel.offset, channel.file.size)
-        if channel.file is None and settings.buffer_maxbytes and channel.ring is None:
-            channel.ring = Ring(settings.buffer_maxbytes, channel.offset)
+        if channel.file is None and settings.buffer_maxbytes:
+            channel.ring = ring or Ring(settings.buffer_maxbytes, channel.offset)
 
     def attach(self, channel: Channel, fd: int, pid: int) -> None:
         """Begin to pump a pipe; on the data-plane thread."""
@@ -320,6 +320,8 @@ class DataPlane:
             channel.file.backups = settings.backups
         if channel.ring is not None:
             channel.ring.resize(settings.buffer_maxbytes)
+        elif channel.file is None and settings.buffer_maxbytes:
+            channel.ring = Ring(settings.buffer_maxbytes, channel.offset)
 
     def clear(self, channel: Channel) -> None:
         """Empty the log of a channel; on the data-plane thread."""

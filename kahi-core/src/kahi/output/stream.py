@@ -8,6 +8,7 @@ and asks the plane for everything else through its queue.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Follower:
 class OutputStream:
     """A stream of a process. All methods belong to the event-loop thread and do not block."""
 
-    __slots__ = ("_channel", "_followers", "_opened", "_plane", "key")
+    __slots__ = ("_channel", "_followers", "_opened", "_plane", "_settings", "key")
 
     def __init__(self, key: StreamKey, settings: StreamSettings, plane: DataPlane) -> None:
         self.key = key
@@ -69,6 +70,7 @@ class OutputStream:
         self._channel = Channel(key, settings)
         self._followers: tuple[Follower, ...] = ()
         self._opened = False
+        self._settings = settings
 
     @property
     def logfile(self) -> str:
@@ -128,8 +130,9 @@ class OutputStream:
         self._plane.order(lambda: self._plane.drain(self._channel, finish))
 
     def reconfigure(self, settings: StreamSettings) -> None:
-        """Take over other settings; another log file is opened at the next start."""
-        if settings.logfile != self._channel.settings.logfile:
+        """Take over other settings; another destination is opened at the next start."""
+        before, self._settings = self._settings, settings
+        if _destination(before) != _destination(settings):
             self._opened = False
         self._plane.order(lambda: self._plane.reconfigure(self._channel, settings))
 
@@ -219,6 +222,11 @@ def _read_files(path: str, backups: int, end: int, size: int, wanted: int, lengt
         at = first + count
     begin_read = max(wanted, oldest)
     return LogRead(bytes(data), begin_read + len(data), missed)
+
+
+def _destination(settings: StreamSettings) -> StreamSettings:
+    """What has to be opened anew when it changes."""
+    return dataclasses.replace(settings, maxbytes=0, backups=0, buffer_maxbytes=0)
 
 
 def future_callback(future: asyncio.Future[None]) -> Callable[[], None]:

@@ -14,6 +14,7 @@ from kahi.config.config import Config
 from kahi.config.difference import ConfigDiff, GroupChange, diff
 from kahi.errors import ConfigError, Problem
 from kahi.events import ConfigEvent
+from kahi.lifecycle import SETTLED, State
 
 if TYPE_CHECKING:
     from kahi.supervisor.supervisor import Supervisor
@@ -35,6 +36,15 @@ class ReloadReport:
     removed: tuple[str, ...] = ()
     restarted: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     warnings: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [
+            f"{word} {', '.join(names)}"
+            for word, names in (("added", self.added), ("changed", self.changed), ("removed", self.removed))
+            if names
+        ]
+        parts += [f"restarted {name} ({', '.join(keys)})" for name, keys in self.restarted.items()]
+        return "reloaded: " + ("; ".join(parts) or "nothing changed")
 
 
 class Reloader:
@@ -75,6 +85,7 @@ class Reloader:
             report = _report(changes, new)
             if supervisor.on_reloaded is not None:
                 supervisor.on_reloaded(old, new)
+            log.info("%s", report)
             supervisor.events.publish(
                 ConfigEvent(added=report.added, changed=report.changed, removed=report.removed)
             )
@@ -100,11 +111,11 @@ class Reloader:
             return
         group.definition = change.definition
         gone = [p for p in group.processes if p.name in change.removed]
-        changed = [p for p in group.processes if p.name in change.restarted]
-        await supervisor.stop([*gone, *changed])
+        restarted = [p for p in group.processes if p.name in change.restarted]
+        was_up = {p.name for p in restarted if p.state not in SETTLED}
+        ended = {p.name for p in restarted if p.state in (State.EXITED, State.FATAL) or p.waits_for}
+        await supervisor.stop([*gone, *restarted])
         for process in gone:
-            supervisor.discard_process(group, process)
-        for process in changed:
             supervisor.discard_process(group, process)
         for definition in change.definition.processes:
             existing = supervisor.processes.get(definition.name)
@@ -115,9 +126,15 @@ class Reloader:
         order = {d.name: index for index, d in enumerate(change.definition.processes)}
         group.processes.sort(key=lambda process: order[process.name])
         supervisor.sort_processes()
-        fresh = {*change.added, *change.restarted}
-        if not supervisor.shutting_down:
-            await supervisor.autostart([p for p in group.processes if p.name in fresh])
+        if supervisor.shutting_down:
+            return
+        # What an operator stopped stays stopped; what an operator started comes back.
+        wanted = [
+            p
+            for p in group.processes
+            if p.name in was_up or (p.definition.autostart and p.name in change.added | ended)
+        ]
+        await supervisor.start(wanted, wait=False)
 
 
 def _limited(old: Config, new: Config, only: frozenset[str]) -> Config:

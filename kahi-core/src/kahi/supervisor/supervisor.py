@@ -29,6 +29,7 @@ from kahi.process import Host, Process
 from kahi.supervisor.dependencies import Dependencies
 from kahi.supervisor.ending import Ending
 from kahi.supervisor.group import Group
+from kahi.supervisor.memory import MemoryWatch
 from kahi.supervisor.ordering import start_order, stop_waves, with_dependencies
 from kahi.supervisor.outcome import Outcome, start_outcome
 from kahi.supervisor.reload import Reloader, ReloadReport
@@ -61,6 +62,9 @@ class Supervisor:
         self.ending = Ending(self)
         self.on_reloaded: Callable[[Config, Config], None] | None = None
         """Told of the old and the new configuration after each reload."""
+        self._memory = MemoryWatch(self, host.system, host.loop)
+        self.process_watchers: list[Callable[[Process], None]] = []
+        """Called with each process whose state has changed."""
         host.on_change = self._process_changed
 
     # What there is
@@ -392,7 +396,11 @@ class Supervisor:
 
     def _process_changed(self, process: Process) -> None:
         self._dependencies.reconsider()
+        if process.definition.max_memory:
+            self._memory.reconsider()
         self.ending.consider(process)
+        for watcher in self.process_watchers:
+            watcher(process)
 
 
 def _is_down(state: State) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kahi_api.server.sockets import SocketRefused, listen_unix
+from kahi.sockets import SocketRefused, listen_unix
 
 
 def test_mode_and_cleaning_up(short_tmp: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_live_stranger_is_refused(short_tmp: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.bind(str(path))
         stranger.listen()
-        with pytest.raises(SocketRefused, match="another daemon answers"):
+        with pytest.raises(SocketRefused, match="somebody else answers"):
             listen_unix(str(path), 0o700)
     assert path.exists()
 

@@ -21,9 +21,11 @@ PROBE_TIME: Final = 1.0
 
 
 class SocketRefused(KahiError):
-    """The control socket can not be had, and why."""
+    """A listening socket can not be had, and why; ``errno`` is 0 when the system did not refuse it."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, errno: int = 0) -> None:
+        self.errno = errno
+        self.reason = reason
         super().__init__(f"cannot listen on {path}: {reason}")
 
 
@@ -32,7 +34,7 @@ class UnixListener:
     """A bound Unix socket under its lock. Close it to remove both.
 
     Args:
-        lock: descriptor of the lock file beside the socket, held for as long as we listen.
+        lock: descriptor of the lock file beside the socket, held for as long as we listen; -1 for none.
         inode: device and inode of the socket, so that only this one is removed.
     """
 
@@ -48,35 +50,70 @@ class UnixListener:
             if (found.st_dev, found.st_ino) == self.inode:
                 os.unlink(self.path)
         self.socket.close()
-        with contextlib.suppress(OSError):
-            os.unlink(_lock_path(self.path))
-        os.close(self.lock)
+        if self.lock >= 0:
+            with contextlib.suppress(OSError):
+                os.unlink(_lock_path(self.path))
+            os.close(self.lock)
 
 
-def listen_unix(path: str, mode: int, owner: str = "") -> UnixListener:
+def listen_unix(
+    path: str, mode: int, owner: str = "", *, backlog: int = BACKLOG, locked: bool = True
+) -> UnixListener:
     """Listen on a Unix socket that has its final mode and owner from the first moment.
 
-    A stale socket is replaced; one with a live daemon behind it, a symlink, or anything that is no
+    A stale socket is replaced; one with somebody alive behind it, a symlink, or anything that is no
     socket is refused.
 
     Args:
         owner: ``user`` or ``user:group``, "" for the daemon's own.
+        locked: hold a lock file beside it, against two daemons that start at the same time.
 
     Raises:
         SocketRefused: why it can not be had.
     """
-    lock = _take_lock(path)
+    lock = _take_lock(path) if locked else -1
     try:
         _remove_stale(path)
-        listener = _bind(path, mode, owner)
+        listener = _bind(path, mode, owner, backlog)
         found = os.lstat(path)
     except OSError as error:
-        os.close(lock)
-        raise SocketRefused(path, os.strerror(error.errno or errno.EIO)) from None
+        _close(lock)
+        raise SocketRefused(path, os.strerror(error.errno or errno.EIO), error.errno or 0) from None
     except SocketRefused:
-        os.close(lock)
+        _close(lock)
         raise
     return UnixListener(listener, path, lock, (found.st_dev, found.st_ino))
+
+
+def listen_tcp(host: str, port: int, *, backlog: int = BACKLOG) -> socket.socket:
+    """Listen on a TCP address, IPv4 or IPv6; port 0 takes a free one.
+
+    Raises:
+        SocketRefused: why it can not be had.
+    """
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise SocketRefused(place, error.strerror or str(error)) from None
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise SocketRefused(place, os.strerror(error.errno or errno.EIO), error.errno or 0) from None
+    return listener
+
+
+def _close(lock: int) -> None:
+    if lock >= 0:
+        os.close(lock)
 
 
 def _lock_path(path: str) -> str:
@@ -124,12 +161,12 @@ def _remove_stale(path: str) -> None:
     except (ConnectionRefusedError, FileNotFoundError):
         os.unlink(path)
     else:
-        raise SocketRefused(path, "another daemon answers there")
+        raise SocketRefused(path, "somebody else answers there", errno.EADDRINUSE)
     finally:
         probe.close()
 
 
-def _bind(path: str, mode: int, owner: str) -> socket.socket:
+def _bind(path: str, mode: int, owner: str, backlog: int) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o777 & ~mode)
     try:
@@ -138,7 +175,7 @@ def _bind(path: str, mode: int, owner: str) -> socket.socket:
             os.chown(path, *_ids(path, owner), follow_symlinks=False)
         if stat.S_IMODE(os.lstat(path).st_mode) != mode:
             os.chmod(path, mode)
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
         listener.setblocking(False)
     except BaseException:
         listener.close()

@@ -1,0 +1,102 @@
+"""Restarting processes that outgrow their ``max_memory``.
+
+Memory has no event to wait for, so this looks every few seconds; only while some process has a
+limit, and off the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+
+from kahi.lifecycle import State
+from kahi.process import Process
+from kahi.system import ProcessEntry, System
+
+if TYPE_CHECKING:
+    from kahi.supervisor.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+INTERVAL: Final = 2.0
+"""Seconds between two looks."""
+
+
+class MemoryWatch:
+    """Looks at the memory of processes that have a limit. Belongs to the event-loop thread."""
+
+    def __init__(self, supervisor: Supervisor, system: System, loop: asyncio.AbstractEventLoop) -> None:
+        self._supervisor = supervisor
+        self._system = system
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def reconsider(self) -> None:
+        """Begin to look, or stop, as the running processes demand."""
+        wanted = any(_is_limited(process) for process in self._supervisor.processes.values())
+        if wanted and self._timer is None:
+            self._timer = self._loop.call_later(INTERVAL, self._begin)
+        elif not wanted and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _begin(self) -> None:
+        self._supervisor.run_in_background(self._look())
+
+    async def _look(self) -> None:
+        entries = await anyio.to_thread.run_sync(self._system.process_table)
+        used = memory_of_trees(entries, [p.pid for p in self._supervisor.processes.values() if p.pid])
+        for process in tuple(self._supervisor.processes.values()):
+            limit = process.definition.max_memory
+            if _is_limited(process) and used.get(process.pid, 0) > limit:
+                log.warning(
+                    "%s: restarted: its tree uses %d bytes, max_memory is %d",
+                    process.name,
+                    used[process.pid],
+                    limit,
+                )
+                process.restarts += 1
+                self._supervisor.run_in_background(self._supervisor.restart([process]))
+        self._timer = None
+        self.reconsider()
+
+
+def memory_of_trees(entries: Iterable[ProcessEntry], roots: Sequence[int]) -> Mapping[int, int]:
+    """Bytes of resident memory of each of ``roots`` with all its descendants and its process group."""
+    by_pid = {entry.pid: entry for entry in entries}
+    wanted = frozenset(roots)
+    owner: dict[int, int] = {}
+
+    def owner_of(pid: int) -> int:
+        """The root that a process belongs to, 0 for none."""
+        path: list[int] = []
+        found = 0
+        while pid in by_pid and pid not in path:
+            if pid in owner:
+                found = owner[pid]
+                break
+            path.append(pid)
+            if pid in wanted:
+                found = pid
+                break
+            if by_pid[pid].group in wanted:
+                found = by_pid[pid].group
+                break
+            pid = by_pid[pid].parent
+        owner.update(dict.fromkeys(path, found))
+        return found
+
+    used: dict[int, int] = {}
+    for entry in by_pid.values():
+        root = owner_of(entry.pid)
+        if root:
+            used[root] = used.get(root, 0) + entry.memory
+    return used
+
+
+def _is_limited(process: Process) -> bool:
+    return bool(process.definition.max_memory) and process.state in (State.STARTING, State.RUNNING)
