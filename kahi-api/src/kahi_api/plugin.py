@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from kahi.hookspecs import ConfigSection, Service, hookimpl
@@ -14,7 +14,10 @@ from kahi_api.location import default_socket
 from kahi_api.settings import ServerSettings
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from kahi.sockets import UnixListener
+    from kahi_api.context import ApiContext
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,11 @@ class ApiPlugin:
             return
         path = os.path.abspath(settings.unix.file or default_socket(os.environ, os.geteuid()))
         mode = 0o700 if settings.unix.chmod is None else settings.unix.chmod
-        self._listeners.append(listen_unix(path, mode, settings.unix.chown))
+        self._listeners.append(listen_unix(path, mode, settings.unix.chown or ctx.user))
         ctx.supervisor.server_url = f"unix://{path}"
+        if ctx.user:
+            # The new user may not be allowed to read the libraries.
+            _web_stack()
 
     @hookimpl
     def kahi_services(self, ctx: PluginContext) -> Sequence[Service]:
@@ -52,9 +58,8 @@ class ApiPlugin:
 
     @asynccontextmanager
     async def _serve(self, ctx: PluginContext) -> AsyncGenerator[None]:
-        from kahi_api.app import make_app
+        make_app, serving = _web_stack()
         from kahi_api.context import ApiContext
-        from kahi_api.server.serving import serving
 
         context = ApiContext(ctx)
         sockets = [listener.socket for listener in self._listeners]
@@ -67,6 +72,16 @@ class ApiPlugin:
                 for listener in self._listeners:
                     listener.close()
                 self._listeners.clear()
+
+
+def _web_stack() -> tuple[
+    Callable[[ApiContext], Starlette], Callable[..., AbstractAsyncContextManager[None]]
+]:
+    """Import what serving takes: a third of the daemon's start, so it comes last."""
+    from kahi_api.app import make_app
+    from kahi_api.server.serving import serving
+
+    return make_app, serving
 
 
 plugin = ApiPlugin()

@@ -60,11 +60,14 @@ class PluginContext:
         supervisor: all processes, and the operations on them.
         plugins: all plugins, for those that list them.
         daemon_log: the daemon's own log, to be read and followed.
+        user: whom the daemon becomes after ``kahi_setup``, as ``user`` or ``user:group``; "" for
+            nobody else. What that user may not read has to be imported before.
     """
 
     supervisor: Supervisor
     plugins: PluginManager
     daemon_log: OutputStream
+    user: str = ""
 
     @property
     def config(self) -> Config:

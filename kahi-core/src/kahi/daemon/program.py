@@ -145,7 +145,7 @@ class _Daemon:
     ) -> None:
         plugins, settings = self._loaded.plugins, supervisor.settings
         _make_room(self._system, supervisor.config)
-        context = PluginContext(supervisor, plugins, self._daemon_log)
+        context = PluginContext(supervisor, plugins, self._daemon_log, self._user)
         plugins.setup(context)
         plugins.require(settings.required_plugins)
         drop_privileges(self._system, self._user)

@@ -1,0 +1,271 @@
+"""The end of the daemon, and its modes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support import Daemon, eventually, lives, python
+
+from kahi_api.client import ApiError
+
+Start = Callable[..., Daemon]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
+STUBBORN = python(
+    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1)\ntime.sleep(3600)\n"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_signals_that_end(daemon: Start, number: int) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\n")
+    pid = running.wait_for("x", "RUNNING").pid
+    running.signal(number)
+    assert running.wait() == 0
+    assert not lives(pid)
+
+
+def test_all_other_signals_are_harmless(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\n")
+    pid = running.wait_for("x", "RUNNING").pid
+    meaningful = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGSTOP", "SIGHUP"}
+    fatal_by_nature = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGTTIN", "SIGTTOU"}
+    for number in signal.valid_signals():
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"SIG{number}"
+        if name not in meaningful | fatal_by_nature:
+            running.signal(number)
+    assert running.answers()
+    assert running.process("x").pid == pid
+
+
+def test_the_whole_shutdown_is_bounded(daemon: Start) -> None:
+    running = daemon(
+        f"[supervisor]\nshutdown_timeout = 0.7\n[programs.x]\n{STUBBORN}\nstopwaitsecs = 60\nstartsecs = 0\n"
+    )
+    eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
+    begin = time.monotonic()
+    assert running.terminate() == 0
+    assert 0.7 <= time.monotonic() - begin < 6
+
+
+def test_a_second_signal_kills_at_once(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{STUBBORN}\nstopwaitsecs = 60\nstartsecs = 0\n")
+    eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
+    running.signal(signal.SIGTERM)
+    running.wait_for("x", "STOPPING")
+    begin = time.monotonic()
+    running.signal(signal.SIGTERM)
+    assert running.wait() == 0
+    assert time.monotonic() - begin < 5
+
+
+def test_during_shutdown_status_is_served_and_nothing_starts(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.x]\n{STUBBORN}\nstopwaitsecs = 60\nstartsecs = 0\npriority = 9\n[programs.y]\n{SLEEPER}\nautostart = false\n"
+    )
+    eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
+    running.signal(signal.SIGTERM)
+    stopping = running.wait_for("x", "STOPPING")
+    with running.client() as client:
+        assert client.health() == "shutting_down"
+        for call in (client.start, client.stop, client.restart):
+            with pytest.raises(ApiError) as caught:
+                call("y")
+            assert (caught.value.status, caught.value.code) == (503, "SHUTTING_DOWN")
+    os.kill(stopping.pid, signal.SIGKILL)
+    assert running.wait() == 0
+
+
+def test_a_crash_during_shutdown_is_not_restarted(daemon: Start, short_tmp: Path) -> None:
+    times = short_tmp / "times"
+    running = daemon(
+        f"[programs.a]\n{python(f'import time; open(r{str(times)!r}, chr(97)).write(chr(120)); time.sleep(3600)')}\n"
+        "startsecs = 0\nautorestart = true\npriority = 1\n"
+        f"[programs.z]\n{STUBBORN}\nstopwaitsecs = 60\nstartsecs = 0\npriority = 9\n"
+    )
+    eventually(lambda: running.ctl("tail", "z").stdout and times.exists(), "both are up")
+    time.sleep(1.1)
+    running.signal(signal.SIGTERM)
+    last = running.wait_for("z", "STOPPING").pid
+    os.kill(running.process("a").pid, signal.SIGKILL)
+    running.wait_for("a", "EXITED")
+    time.sleep(0.3)
+    assert running.process("a").state == "EXITED"
+    os.kill(last, signal.SIGKILL)
+    assert running.wait() == 0
+    assert times.read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("rule", "programs", "code"),
+    [
+        ("any-exited", {"a": "raise SystemExit(7)", "b": None}, 7),
+        ("any-fatal", {"a": "!", "b": None}, 1),
+        (
+            "all-exited",
+            {"a": "raise SystemExit(0)", "b": "import time; time.sleep(0.3); raise SystemExit(4)"},
+            4,
+        ),
+        ("any-exited", {"a": "import os; os.kill(os.getpid(), 9)"}, 137),
+    ],
+)
+def test_exit_when(daemon: Start, rule: str, programs: dict[str, str | None], code: int) -> None:
+    tables = ""
+    for name, program in programs.items():
+        command = (
+            SLEEPER if program is None else 'command = "/nowhere"' if program == "!" else python(program)
+        )
+        once = "oneshot = true\nstartretries = 0\n" if program else ""
+        once += "exitcodes = [0, 4, 7]\n" if program else ""
+        tables += f"[programs.{name}]\n{command}\n{once}"
+    if code == 137:
+        tables = tables.replace("oneshot = true\n", "startsecs = 0\nautorestart = false\n")
+    running = daemon(f'[supervisor]\nexit_when = "{rule}"\n{tables}', wait=False)
+    assert running.wait() == code
+
+
+def test_critical(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.a]\n{python('import time; time.sleep(0.5); raise SystemExit(5)')}\n"
+        "startsecs = 0\nautorestart = false\ncritical = true\n"
+        f"[programs.b]\n{SLEEPER}\n",
+        wait=False,
+    )
+    assert running.wait() == 5
+    assert "a is EXITED and it is critical" in running.output
+
+
+def test_repeated_sighups_coalesce(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\n")
+    for _ in range(200):
+        running.signal(signal.SIGHUP)
+    eventually(lambda: running.output.count("reloaded: nothing changed") >= 1, "a reload")
+    time.sleep(0.5)
+    assert running.output.count("reloaded: nothing changed") < 100
+    assert running.answers()
+
+
+def test_sigusr2_reopens_logs(daemon: Start, short_tmp: Path) -> None:
+    log, moved = short_tmp / "log", short_tmp / "moved"
+    code = "import time\nfor n in range(100000):\n    print(n); time.sleep(0.005)\n"
+    running = daemon(f"[programs.x]\n{python(code)}\nstdout_logfile = '{log}'\n")
+    eventually(lambda: log.exists() and log.read_text(), "some lines")
+    log.rename(moved)
+    running.signal(signal.SIGUSR2)
+    eventually(lambda: log.exists() and len(log.read_text()) > 20, "lines in the new file")
+    running.terminate()
+    numbers = [int(line) for line in (moved.read_text() + log.read_text()).split()]
+    assert numbers == list(range(len(numbers)))
+
+
+def test_a_daemon_that_can_not_start_tells_the_shell(kahi: Run, short_tmp: Path) -> None:
+    config = short_tmp / "kahi.toml"
+    config.write_text(f'[supervisor]\ndirectory = "/nowhere"\n[server.unix]\nfile = "{short_tmp}/k.sock"\n')
+    done = kahi("daemon", "-d", "-c", str(config))
+    assert (done.returncode, done.stderr) == (
+        1,
+        "kahi: cannot change to /nowhere: No such file or directory\n",
+    )
+
+
+def test_a_stale_pid_file_is_replaced(daemon: Start, short_tmp: Path) -> None:
+    pidfile = short_tmp / "pid"
+    pidfile.write_text("999999\n")
+    running = daemon("", "-p", str(pidfile))
+    assert int(pidfile.read_text()) == running.pid
+    assert "replacing the stale pid file" in running.output
+    assert pidfile.stat().st_mode & 0o777 == 0o644
+    running.terminate()
+    assert not pidfile.exists()
+
+
+def test_a_pid_that_belongs_to_somebody_else_now_is_stale(daemon: Start, short_tmp: Path) -> None:
+    pidfile = short_tmp / "pid"
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        pidfile.write_text(f"{stranger.pid}\n")
+        running = daemon(f'[supervisor]\npidfile = "{pidfile}"\n')
+        assert int(pidfile.read_text()) == running.pid
+        stranger.kill()
+
+
+def test_limits_that_can_not_be_had_are_told(kahi: Run, short_tmp: Path) -> None:
+    config = short_tmp / "kahi.toml"
+    config.write_text("[supervisor]\nminfds = 1000000000\n")
+    done = kahi("daemon", "-c", str(config))
+    assert done.returncode == 1
+    assert "minfds = 1000000000 cannot be had: the soft limit is" in done.stderr
+
+
+def test_limits_are_raised(daemon: Start) -> None:
+    running = daemon(
+        "[supervisor]\nminfds = 600\n[programs.x]\ncommand = 'sh -c \"ulimit -n\"'\noneshot = true\n",
+        wrapper=["sh", "-c", 'ulimit -S -n 500; exec "$@"', "sh"],
+    )
+    running.wait_for("x", "EXITED")
+    assert running.ctl("tail", "x").stdout == "600\n"
+
+
+def test_many_processes_raise_the_own_limit_and_not_that_of_children(daemon: Start) -> None:
+    running = daemon(
+        "[supervisor]\nminfds = 100\n[programs.x]\ncommand = 'sh -c \"ulimit -n; sleep 3600\"'\nnumprocs = 80\nstartsecs = 0\n",
+        wrapper=["sh", "-c", 'ulimit -S -n 200; exec "$@"', "sh"],
+    )
+    eventually(lambda: {p.state for p in running.processes().values()} == {"RUNNING"}, "all 80 run")
+    eventually(lambda: running.ctl("tail", "x_79").stdout == "200\n", "the limit of a child")
+
+
+@pytest.mark.needs_root
+def test_a_daemon_that_becomes_somebody_else(daemon: Start, short_tmp: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    running = daemon(
+        '[programs.x]\ncommand = ["sh", "-c", "id -u; sleep 3600"]\nstartsecs = 0\n', "-u", "nobody"
+    )
+    eventually(lambda: running.ctl("tail", "x").stdout == f"{nobody.pw_uid}\n", "the child's user")
+    status = Path(f"/proc/{running.pid}/status").read_text()
+    uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
+    assert uids == [str(nobody.pw_uid)] * 4
+    with contextlib.suppress(FileNotFoundError):
+        assert running.socket.stat().st_uid in (0, nobody.pw_uid)
+    running.terminate()
+
+
+@pytest.mark.needs_root
+def test_root_without_a_user_is_warned(daemon: Start) -> None:
+    assert daemon("").output.count("running as root") == 1
+
+
+@pytest.mark.needs_root
+def test_an_unknown_user_is_refused(daemon: Start) -> None:
+    running = daemon("", "-u", "nobody-at-all", wait=False)
+    assert running.wait() == 1
+    assert "nobody-at-all: no such user" in running.output
+
+
+def test_children_do_not_outlive_a_failed_start(short_tmp: Path) -> None:
+    running = Daemon(
+        short_tmp, f'[supervisor]\nrequired_plugins = ["nothing"]\n[programs.x]\n{SLEEPER}\n', wait=False
+    )
+    assert running.wait() == 1
+    assert "required plugin 'nothing' is not installed" in running.output
+
+
+def test_closed_standard_descriptors(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.x]\n{python('print(1)')}\noneshot = true\n",
+        wrapper=[
+            sys.executable,
+            "-c",
+            "import os, sys; [os.close(fd) for fd in (0, 1, 2)]; os.execv(sys.argv[1], sys.argv[1:])",
+        ],
+    )
+    running.wait_for("x", "EXITED")
+    assert running.ctl("tail", "x").stdout == "1\n"
