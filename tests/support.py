@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from kahi_api.client import Client, ClientError, Process
 
 T = TypeVar("T")
+ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 20.0
 """Seconds that anything may take on a busy machine before a test gives up on it."""
 
@@ -59,6 +60,16 @@ def python(code: str) -> str:
     return f"command = ['{sys.executable}', '-u', '-c', '''{code}''']"
 
 
+def install_plugin(directory: Path, name: str, code: str) -> dict[str, str]:
+    """Make ``code`` a plugin that daemons with the returned environment find."""
+    (directory / f"{name}_module.py").write_text(code, encoding="utf-8")
+    metadata = directory / f"{name}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[kahi.plugins]\n{name} = {name}_module\n")
+    return {"PYTHONPATH": f"{directory}:{ROOT}"}
+
+
 class Daemon:
     """A running `kahi daemon` with a socket, a configuration and an output file of its own.
 
@@ -66,6 +77,8 @@ class Daemon:
         directory: for its files.
         toml: the configuration; ``[server.unix]`` is added unless it is there.
         wait: until the API answers.
+        wrapper: command that executes the one behind it.
+        program: what to run in place of `kahi`.
     """
 
     def __init__(
@@ -77,6 +90,7 @@ class Daemon:
         wait: bool = True,
         environ: dict[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "kahi"),
     ) -> None:
         self.directory = directory
         self.socket = directory / "k.sock"
@@ -85,7 +99,7 @@ class Daemon:
         self.write_config(toml)
         with self.output_file.open("ab") as output:
             self.popen = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "kahi", "daemon", "-c", str(self.config), *arguments],
+                [*wrapper, *program, "daemon", "-c", str(self.config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

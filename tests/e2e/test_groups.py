@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support import Daemon, eventually, python
 
 Start = Callable[..., Daemon]

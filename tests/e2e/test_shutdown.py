@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import Daemon, eventually, lives, python
 
 from kahi_api.client import ApiError
+from tests.support import Daemon, eventually, lives, python
 
 Start = Callable[..., Daemon]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support import Daemon, eventually, python
 
 Start = Callable[..., Daemon]

@@ -48,13 +48,16 @@ class Reaper:
             self._listen_to_sigchld()
 
     def watch(self, pid: int, on_exit: ExitCallback) -> None:
-        """Have ``on_exit`` called when child ``pid`` has ended, until it is ``noticed``."""
+        """Have ``on_exit`` called when child ``pid`` has ended, until it is ``noticed``.
+
+        Where there is no pidfd it is called whenever any child has: it has to look for itself.
+        """
         pidfd = self._system.open_pidfd(pid)
         if pidfd is None:
             self._listen_to_sigchld()
             self._by_signal[pid] = on_exit
             # It may have ended before anybody listened.
-            self._loop.call_soon(self._tell_ended)
+            self._loop.call_soon(on_exit)
         else:
             self._pidfds[pid] = pidfd
             self._loop.add_reader(pidfd, on_exit)
@@ -101,9 +104,8 @@ class Reaper:
             self._look_for_orphans()
 
     def _tell_ended(self) -> None:
-        for pid, on_exit in tuple(self._by_signal.items()):
-            if self._has_ended(pid):
-                on_exit()
+        for on_exit in tuple(self._by_signal.values()):
+            on_exit()
 
     def _look_for_orphans(self) -> None:
         if self._orphans is None and self._ended_strangers():

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +50,10 @@ log = logging.getLogger(__name__)
 LAST_OUTPUT: Final = 5.0
 """Seconds the data plane is given at the end to deliver what was printed."""
 
+SWITCH_INTERVAL: Final = 0.0005
+"""Seconds after which a busy event loop lets the data plane run: each of its reads waits that long at
+most, in place of Python's 5 ms, so that last words are delivered in time also in a storm of exits."""
+
 LOG_MEMORY: Final = 256 * 1024
 """Bytes of the daemon's own log that stay in memory for readers."""
 
@@ -76,6 +81,7 @@ def run(options: Options, system: System | None = None) -> int:
             process that waits in the shell.
     """
     system = system or System()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     ensure_standard_descriptors()
     loaded = load_everything(os.path.abspath(options.config) if options.config else "")
     background = daemonize() if options.daemonize else Daemonized()

@@ -144,9 +144,18 @@ class DataPlane:
             for key, _ in self._selector.select():
                 if key.data is None:
                     self._take_orders()
-                else:
-                    self._pump(key.fd, key.data)
+                elif key.fd in key.data.pipes:
+                    # An order taken a moment ago may have closed it.
+                    self._pump_safely(key.fd, key.data)
         self._finish()
+
+    def _pump_safely(self, fd: int, channel: Channel) -> None:
+        try:
+            self._pump(fd, channel)
+        except Exception:  # boundary: one stream must never end the thread of all
+            log.exception("%s: reading its %s failed", channel.key.name, channel.key.stream)
+            if fd in channel.pipes:
+                self._end_pipe(fd, channel)
 
     def _take_orders(self) -> None:
         with contextlib.suppress(BlockingIOError):
