@@ -9,6 +9,7 @@ from benchmarks.subjects import SUBJECTS
 
 MEASURES = {
     "start": measures.start,
+    "many": measures.many,
     "restart": measures.restart,
     "idle": measures.idle,
     "status": measures.status,

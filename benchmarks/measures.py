@@ -57,6 +57,23 @@ def start(subject: Subject, rounds: int = 9) -> dict[str, float]:
     }
 
 
+def many(subject: Subject, counts: tuple[int, ...] = (100, 1000)) -> dict[str, float]:
+    """From exec to the last of many children, and from SIGTERM to the end of the daemon."""
+    found: dict[str, float] = {}
+    for count in counts:
+        with fifo() as (path, fd):
+            command = f"sh -c 'echo up > {path}; exec {SLEEP}'"
+            with running(subject, [Program(f"p{number}", command) for number in range(count)]) as daemon:
+                lines = 0
+                while lines < count:
+                    lines += read_line(fd).count("up")
+                found[f"exec to child {count} of {count}"] = time.monotonic() - daemon.begun
+                daemon.wait_until_it_answers()
+                time.sleep(2)
+                found[f"SIGTERM to the end, {count} programs"] = daemon.end()
+    return found
+
+
 def restart(subject: Subject, programs: int = 50) -> dict[str, float]:
     """From SIGKILL of a child to its successor running; each of ``programs`` is killed once."""
     times: list[float] = []

@@ -142,8 +142,20 @@ class Running:
 
     subject: Subject
     directory: Path
-    pid: int
+    process: subprocess.Popen[bytes]
     begun: float
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon."""
+        return self.process.pid
+
+    def end(self) -> float:
+        """SIGTERM; returns the seconds until the daemon is gone."""
+        begin = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(120)
+        return time.monotonic() - begin
 
     def wait_until_it_answers(self) -> float:
         """Seconds from exec to the first answer of the API."""
@@ -163,8 +175,8 @@ def running(subject: Subject, programs: list[Program]) -> Iterator[Running]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory, env=ENVIRONMENT
     )
     try:
-        yield Running(subject, directory, process.pid, begun)
+        yield Running(subject, directory, process, begun)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(120)
         shutil.rmtree(directory)

@@ -205,6 +205,16 @@ def test_limits_that_can_not_be_had_are_told(kahi: Run, short_tmp: Path) -> None
     assert "minfds = 1000000000 cannot be had: the soft limit is" in done.stderr
 
 
+def test_minprocs_raises_the_limit(daemon: Start) -> None:
+    running = daemon(
+        "[supervisor]\nminprocs = 700\n[programs.x]\ncommand = 'cat /proc/self/limits'\noneshot = true\n",
+        wrapper=["bash", "-c", 'ulimit -S -u 600; exec "$@"', "bash"],
+    )
+    running.wait_for("x", "EXITED")
+    line = next(line for line in running.ctl("tail", "x").stdout.splitlines() if "Max processes" in line)
+    assert line.split()[2] == "700"
+
+
 def test_limits_are_raised(daemon: Start) -> None:
     running = daemon(
         "[supervisor]\nminfds = 600\n[programs.x]\ncommand = 'sh -c \"ulimit -n\"'\noneshot = true\n",

@@ -94,6 +94,17 @@ def test_what_the_parent_of_the_daemon_ignored_or_blocked_is_not_inherited(
     assert seen["fds"] == [0, 1, 2]
 
 
+def test_no_signal_is_ignored_or_blocked(daemon: Start) -> None:
+    running = daemon('[programs.x]\ncommand = "grep -E Sig(Ign|Blk|Cgt) /proc/self/status"\noneshot = true\n')
+    running.wait_for("x", "EXITED")
+    words = running.ctl("tail", "x").stdout.split()
+    assert dict(zip(words[::2], words[1::2], strict=True)) == {
+        "SigBlk:": "0" * 16,
+        "SigIgn:": "0" * 16,
+        "SigCgt:": "0" * 16,
+    }
+
+
 def test_stdin_null_and_redirect(report: Callable[..., dict[str, Any]]) -> None:
     seen = report('stdin = "null"\nredirect_stderr = true')
     assert seen["stdin"] == "/dev/null"

@@ -20,6 +20,7 @@ from kahi.errors import (
     ShuttingDown,
     StartFailed,
 )
+from kahi_api.body import BodyTooLarge
 
 STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     NoSuchProcess: (404, "NOT_FOUND"),
@@ -30,6 +31,7 @@ STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     ShuttingDown: (503, "SHUTTING_DOWN"),
     ConfigError: (422, "CONFIG_ERROR"),
     BadArgument: (400, "BAD_REQUEST"),
+    BodyTooLarge: (413, "CONTENT_TOO_LARGE"),
 }
 """The most specific class decides."""
 

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 class KahiError(Exception):
     """Base of all errors that are reported as one line, without a traceback."""
 
+    is_report = False
+    """The text is a list of problems, each on a line of its own, and needs no name before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -46,6 +49,8 @@ class ConfigError(KahiError):
     Args:
         problems: all of them, in the order of the files.
     """
+
+    is_report = True
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

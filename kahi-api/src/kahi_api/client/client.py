@@ -139,6 +139,32 @@ class Client:
         """
         yield from self._events(f"{_path(name)}/log/{quote(stream, safe='')}/stream", last=str(offset))
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Active groups: name, priority, names of processes."""
+        return self._json("GET", "/api/v1/groups")
+
+    def add_group(self, name: str) -> None:
+        """Make a group of the configuration active."""
+        self._json("POST", "/api/v1/groups", {"name": name})
+
+    def remove_group(self, name: str) -> None:
+        """Make a group inactive; it must be down."""
+        self._json("DELETE", f"/api/v1/groups/{quote(name, safe='')}")
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, without secrets."""
+        return self._json("GET", "/api/v1/config")
+
+    def reread(self) -> dict[str, Any]:
+        """What an update would do: lists ``added``, ``changed``, ``removed``, ``warnings``."""
+        return self._json("POST", "/api/v1/config/reread")
+
+    def update(self, groups: Sequence[str] | None = None) -> dict[str, Any]:
+        """Take over what changed in the configuration, or only what concerns ``groups``."""
+        return self._json(
+            "POST", "/api/v1/config/update", None if groups is None else {"groups": list(groups)}
+        )
+
     def version(self) -> dict[str, Any]:
         """Version, pid and plugins of the daemon."""
         return self._json("GET", "/api/v1/version")

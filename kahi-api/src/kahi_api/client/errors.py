@@ -34,4 +34,5 @@ class ApiError(ClientError):
         self.status = status
         self.code = code
         self.message = message
+        self.is_report = code == "CONFIG_ERROR"
         super().__init__(message)

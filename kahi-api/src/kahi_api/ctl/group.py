@@ -16,6 +16,12 @@ COMMANDS: Final[Mapping[str, str]] = {
     "stop": "kahi_api.ctl.operate:stop",
     "restart": "kahi_api.ctl.operate:restart",
     "tail": "kahi_api.ctl.tail:tail",
+    "reread": "kahi_api.ctl.config:reread",
+    "update": "kahi_api.ctl.config:update",
+    "reload": "kahi_api.ctl.config:reload",
+    "avail": "kahi_api.ctl.config:avail",
+    "add": "kahi_api.ctl.config:add",
+    "remove": "kahi_api.ctl.config:remove",
     "version": "kahi_api.ctl.daemon:version",
     "shutdown": "kahi_api.ctl.daemon:shutdown",
 }

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from kahi_api.endpoint import Endpoint
-from kahi_api.routes import daemon, logs, processes
+from kahi_api.routes import config, daemon, groups, logs, processes
 
-ENDPOINTS: tuple[Endpoint, ...] = (*processes.ENDPOINTS, *logs.ENDPOINTS, *daemon.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *processes.ENDPOINTS,
+    *groups.ENDPOINTS,
+    *logs.ENDPOINTS,
+    *config.ENDPOINTS,
+    *daemon.ENDPOINTS,
+)
 """All routes of the API itself."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kahi.config.toml import is_list, is_table
+from kahi.config.toml import is_list
 from kahi.errors import BadArgument
 from kahi.process import Process
 from kahi.supervisor import Outcome, Supervisor
 from kahi.supervisor.selection import is_exact
+from kahi_api.body import json_object
 from kahi_api.context import context_of, flag
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import outcome_object, process_object
@@ -73,7 +72,7 @@ def _on_one(operation: Operation) -> Callable[[Request], Awaitable[Response]]:
 async def act(request: Request) -> Response:
     """One ordered operation on everything that the targets name."""
     supervisor = context_of(request).daemon.supervisor
-    body = await _json_object(request)
+    body = await json_object(request)
     action, targets = body.get("action"), body.get("targets")
     if action not in OPERATIONS:
         raise BadArgument(f"action must be one of {', '.join(OPERATIONS)}")
@@ -88,16 +87,6 @@ async def act(request: Request) -> Response:
 
 def _is_one_name(targets: Sequence[str]) -> bool:
     return all(is_exact(target) for target in targets)
-
-
-async def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        body: object = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise BadArgument("the body is no JSON") from None
-    if not is_table(body):
-        raise BadArgument("the body is no JSON object")
-    return body
 
 
 _BASE = "/api/v1/processes"

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from kahi.entrypoints import EntryPoint, entry_points
-from kahi.errors import ConfigError, KahiError
+from kahi.errors import KahiError
 
 COMMAND_GROUP: Final = "kahi.commands"
 
@@ -115,6 +115,6 @@ def main() -> None:
     except KahiError as error:
         if os.environ.get("KAHI_DEBUG") == "1":
             raise
-        text = str(error) if isinstance(error, ConfigError) else f"kahi: {error}"
+        text = str(error) if error.is_report else f"kahi: {error}"
         click.echo(text, err=True)
         sys.exit(1)

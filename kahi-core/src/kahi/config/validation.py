@@ -111,8 +111,12 @@ def validate(
     try:
         return model.model_validate(raw)
     except ValidationError as error:
+        messages: dict[Path, list[str]] = {}
         for detail in error.errors(include_url=False, include_input=False):
-            report.error(source, (*path, *_key_path(detail, raw)), _message(detail))
+            messages.setdefault(_key_path(detail, raw), []).append(_message(detail))
+        for key, alternatives in messages.items():
+            # Several for one key: none of the forms that it may have fits.
+            report.error(source, (*path, *key), " and ".join(dict.fromkeys(alternatives)))
         return None
 
 

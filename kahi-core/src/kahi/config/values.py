@@ -151,9 +151,7 @@ def _to_text(value: object) -> object:
     return str(_environment_value(value))
 
 
-Size = Annotated[
-    int, BeforeValidator(parse_size), WithJsonSchema({"type": ["integer", "string"], "default": 0})
-]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema({"type": ["integer", "string"]})]
 Mode = Annotated[int | None, BeforeValidator(parse_mode), WithJsonSchema({"type": ["string", "integer"]})]
 SignalNumber = Annotated[int, BeforeValidator(parse_signal), WithJsonSchema({"type": ["string", "integer"]})]
 Limit = Annotated[

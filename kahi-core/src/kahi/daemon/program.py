@@ -88,7 +88,7 @@ def run(options: Options, system: System | None = None) -> int:
     try:
         return _run_loaded(loaded, options, background, system)
     except KahiError as error:
-        if background.tell_failure(f"kahi: {error}"):
+        if background.tell_failure(str(error) if error.is_report else f"kahi: {error}"):
             return 1
         raise
 

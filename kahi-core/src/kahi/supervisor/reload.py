@@ -37,6 +37,11 @@ class ReloadReport:
     restarted: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.added or self.changed or self.removed)
+
     def __str__(self) -> str:
         parts = [
             f"{word} {', '.join(names)}"

@@ -1,0 +1,276 @@
+"""Reloads: what they disturb, what they leave alone, and what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import Daemon, eventually
+
+Start = Callable[..., Daemon]
+SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
+
+
+def pids(running: Daemon) -> dict[str, int]:
+    """Pid of each process."""
+    return {name: process.pid for name, process in running.processes().items()}
+
+
+def all_run(running: Daemon) -> bool:
+    """Whether every process is RUNNING."""
+    return {process.state for process in running.processes().values()} == {"RUNNING"}
+
+
+def test_added_changed_removed(daemon: Start) -> None:
+    running = daemon(f"[programs.same]\n{SLEEPER}\n[programs.gone]\n{SLEEPER}\n[programs.other]\n{SLEEPER}\n")
+    eventually(lambda: all_run(running), "all run")
+    before = pids(running)
+    running.write_config(
+        f'[programs.same]\n{SLEEPER}\n[programs.new]\n{SLEEPER}\n[programs.other]\n{SLEEPER}\numask = "077"\n'
+    )
+    preview = running.ctl("reread")
+    assert preview.stdout == (
+        "new: would be added\nother: would be changed\ngone: would be removed\n"
+        "other: would be restarted, because these changed: umask\n"
+    )
+    assert pids(running) == before, "a preview changes nothing"
+    assert running.ctl("update").stdout == (
+        "new: added\nother: changed\ngone: removed\nother: restarted, because these changed: umask\n"
+    )
+    eventually(lambda: all_run(running), "all run")
+    after = pids(running)
+    assert set(after) == {"same", "other", "new"}
+    assert after["same"] == before["same"]
+    assert after["other"] != before["other"]
+    assert running.ctl("reload").stdout == "nothing changed\n"
+    assert pids(running) == after
+
+
+LIVE = [
+    ("priority = 5", "priority = 6"),
+    ("autostart = true", "autostart = false"),
+    ("autorestart = true", "autorestart = false"),
+    ("exitcodes = [0]", "exitcodes = [0, 1]"),
+    ("startretries = 3", "startretries = 4"),
+    ("startsecs = 0", "startsecs = 2"),
+    ('stopsignal = "TERM"', 'stopsignal = "INT"'),
+    ("stopwaitsecs = 10", "stopwaitsecs = 11"),
+    ("stopasgroup = false", "stopasgroup = true"),
+    ("restart_delay = 0", "restart_delay = 3"),
+    ('stdout_logfile_maxbytes = "1MB"', 'stdout_logfile_maxbytes = "2MB"'),
+    ("stdout_logfile_backups = 1", "stdout_logfile_backups = 2"),
+    ('stderr_buffer_maxbytes = "1MB"', 'stderr_buffer_maxbytes = "2MB"'),
+    ('description = "a"', 'description = "b"'),
+    ("critical = false", "critical = true"),
+    ('max_memory = "1GB"', 'max_memory = "2GB"'),
+    ("backoff = {initial = 1}", "backoff = {initial = 2}"),
+]
+FIXED = [
+    ('command = "sleep 3600"', 'command = "sleep 3601"'),
+    ('directory = "/"', 'directory = "/usr"'),
+    ('umask = "022"', 'umask = "027"'),
+    ("environment = {A = '1'}", "environment = {A = '2'}"),
+    ("rlimits = {core = 0}", "rlimits = {core = 1}"),
+    ("redirect_stderr = false", "redirect_stderr = true"),
+    ('stdin = "pipe"', 'stdin = "null"'),
+    ("strip_ansi = false", "strip_ansi = true"),
+    ("no_new_privs = false", "no_new_privs = true"),
+    ("stdout_logfile = '/dev/null'", "stdout_logfile = ''"),
+]
+
+
+def test_keys_that_need_no_restart(daemon: Start) -> None:
+    def config(which: int) -> str:
+        return "".join(
+            f"[programs.p{number}]\ncommand = 'sleep 3600'\n{pair[which]}\n"
+            for number, pair in enumerate(LIVE)
+        )
+
+    running = daemon(config(0))
+    eventually(lambda: all_run(running), "all run")
+    before = pids(running)
+    running.write_config(config(1))
+    answer = running.ctl("update").stdout
+    assert answer.count("changed") == len(LIVE)
+    assert "restarted" not in answer
+    assert pids(running) == before
+
+
+def test_keys_that_need_a_restart(daemon: Start) -> None:
+    def config(which: int) -> str:
+        return "".join(
+            f"[programs.p{number}]\n{pair[which]}\nstartsecs = 0\n"
+            + ("" if pair[which].startswith("command") else "command = 'sleep 3600'\n")
+            for number, pair in enumerate(FIXED)
+        )
+
+    running = daemon(config(0))
+    eventually(lambda: all_run(running), "all run")
+    before = pids(running)
+    running.write_config(config(1))
+    answer = running.ctl("update").stdout
+    eventually(lambda: all_run(running), "all run")
+    after = pids(running)
+    for number, pair in enumerate(FIXED):
+        assert after[f"p{number}"] != before[f"p{number}"], pair
+        key = pair[0].split()[0]
+        line = next(line for line in answer.splitlines() if line.startswith(f"p{number}: restarted"))
+        assert key in line
+
+
+def test_live_keys_have_their_effect(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\nautorestart = true\n")
+    pid = running.wait_for("x", "RUNNING").pid
+    running.write_config(f"[programs.x]\n{SLEEPER}\nautorestart = false\ndescription = 'later'\n")
+    running.ctl("update")
+    os.kill(pid, signal.SIGKILL)
+    running.wait_for("x", "EXITED")
+    time.sleep(0.3)
+    assert running.process("x").state == "EXITED"
+
+
+def test_numprocs_grow_and_shrink(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\nnumprocs = 2\n")
+    eventually(lambda: all_run(running), "all run")
+    two = pids(running)
+    running.write_config(f"[programs.x]\n{SLEEPER}\nnumprocs = 4\n")
+    running.ctl("update")
+    eventually(lambda: all_run(running), "all run")
+    four = pids(running)
+    assert len(four) == 4
+    assert {name: four[name] for name in two} == two
+    running.write_config(f"[programs.x]\n{SLEEPER}\nnumprocs = 2\n")
+    running.ctl("update")
+    assert pids(running) == two
+
+
+def test_a_group_gains_a_member(daemon: Start) -> None:
+    group = '[groups.site]\nprograms = ["a"{more}]\n'
+    running = daemon(f"[programs.a]\n{SLEEPER}\n{group.format(more='')}")
+    pid = running.wait_for("a", "RUNNING").pid
+    running.write_config(f"[programs.a]\n{SLEEPER}\n[programs.b]\n{SLEEPER}\n" + group.format(more=', "b"'))
+    assert running.ctl("update").stdout == "site: changed\n"
+    assert running.wait_for("b", "RUNNING").group == "site"
+    assert running.process("a").pid == pid
+
+
+def test_update_of_one_group(daemon: Start) -> None:
+    running = daemon(f"[programs.a]\n{SLEEPER}\n[programs.b]\n{SLEEPER}\n")
+    eventually(lambda: all_run(running), "all run")
+    before = pids(running)
+    running.write_config(
+        f'[programs.a]\n{SLEEPER}\numask = "077"\n[programs.b]\n{SLEEPER}\numask = "077"\n[programs.c]\n{SLEEPER}\n'
+    )
+    running.ctl("update", "a")
+    after = pids(running)
+    assert after["a"] != before["a"]
+    assert after["b"] == before["b"]
+    assert "c" not in after
+
+
+def test_what_was_stopped_stays_stopped(daemon: Start) -> None:
+    running = daemon(f"[programs.a]\n{SLEEPER}\n[programs.b]\n{SLEEPER}\nautostart = false\n")
+    running.ctl("stop", "a")
+    running.ctl("start", "b")
+    running.write_config(
+        f'[programs.a]\n{SLEEPER}\numask = "077"\n[programs.b]\n{SLEEPER}\nautostart = false\numask = "077"\n'
+    )
+    running.ctl("update")
+    running.wait_for("b", "RUNNING")
+    assert running.process("a").state == "STOPPED"
+
+
+def test_a_broken_configuration_changes_nothing(daemon: Start) -> None:
+    running = daemon(f"[programs.a]\n{SLEEPER}\n")
+    before = running.wait_for("a", "RUNNING").pid
+    running.write_config("[programs.a]\ncommand = 7\n[programs.b]\n")
+    done = running.ctl("update")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{running.config}:2: [programs.a] command: is no text and is no list",
+        f"{running.config}:3: [programs.b] command: is missing",
+    ]
+    assert running.ctl("reread").returncode == 1
+    assert pids(running) == {"a": before}
+
+
+def test_reload_during_shutdown_is_refused(daemon: Start) -> None:
+    stubborn = (
+        "command = ['sh', '-c', 'trap \"\" TERM; echo on; while true; do sleep 0.05; done']\nstartsecs = 0\n"
+    )
+    running = daemon(f"[programs.x]\n{stubborn}\n")
+    eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
+    pid = running.process("x").pid
+    running.signal(signal.SIGTERM)
+    running.wait_for("x", "STOPPING")
+    assert running.ctl("update").stderr == "kahi: shutting down\n"
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_groups_come_and_go(daemon: Start) -> None:
+    running = daemon(f"[programs.a]\n{SLEEPER}\n[programs.b]\n{SLEEPER}\n")
+    assert running.ctl("avail").stdout == "a: active\nb: active\n"
+    assert running.ctl("remove", "a").stdout == "a: removed\n"
+    assert running.ctl("avail").stdout == "a: not active\nb: active\n"
+    assert set(running.processes()) == {"b"}
+    assert running.ctl("add", "a").stdout == "a: added\n"
+    running.wait_for("a", "RUNNING")
+    assert running.ctl("add", "a").stderr == "kahi: a: already added\n"
+    assert running.ctl("add", "c").stderr == "kahi: no such group: c\n"
+
+
+def test_the_log_level_changes_live(daemon: Start) -> None:
+    running = daemon(f'[supervisor]\nlog_level = "error"\n[programs.a]\n{SLEEPER}\n')
+    running.ctl("restart", "a")
+    assert "running, pid" not in running.output
+    running.write_config(f'[supervisor]\nlog_level = "debug"\n[programs.a]\n{SLEEPER}\n')
+    running.ctl("update")
+    running.ctl("restart", "a")
+    eventually(lambda: "a: STARTING" in running.output, "a message of level debug")
+
+
+def test_the_resolved_configuration_has_no_secrets(daemon: Start) -> None:
+    canary = "hunter2-canary"
+    running = daemon(
+        f'[supervisor.environment]\nA = "{canary}"\n'
+        f'[programs.a]\ncommand = ["sleep", "3600", "http://user:{canary}@host/"]\nautostart = false\n'
+        f'environment = {{B = "{canary}", C = "${{SECRET}}"}}\n',
+        environ={"SECRET": canary},
+    )
+    with running.client() as client:
+        shown = json.dumps(client.config())
+    assert canary not in shown
+    assert '"B"' in shown
+    assert canary not in running.output
+
+
+@pytest.mark.slow
+def test_a_hostile_file_never_stalls_a_running_daemon(daemon: Start, short_tmp: Path) -> None:
+    running = daemon(f"[programs.a]\n{SLEEPER}\n")
+    pid = running.wait_for("a", "RUNNING").pid
+    fifo = short_tmp / "fifo.toml"
+    os.mkfifo(fifo)
+    bombs = {
+        "a FIFO": f'include = ["{fifo}"]\n',
+        "a device": 'include = ["/dev/zero"]\n',
+        "nesting": "a = " + "[" * 20000 + "]" * 20000,
+        "dotted keys": ".".join("a" * 30000) + " = 1",
+        "size": "#" * (2 * 1024 * 1024),
+        "not UTF-8": "\udcff",
+        "numprocs": '[programs.a]\ncommand = "x"\nnumprocs = 1000000000\n',
+        "expansion": '[programs.a]\ncommand = "%(process_num)999999999d"\n',
+        "a directory": 'include = ["/"]\n',
+    }
+    for name, text in bombs.items():
+        running.config.write_text(text, encoding="utf-8", errors="surrogateescape")
+        begin = time.monotonic()
+        done = running.ctl("update")
+        assert done.returncode == 1, name
+        assert time.monotonic() - begin < 5, name
+        assert pids(running) == {"a": pid}, name
