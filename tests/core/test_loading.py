@@ -220,6 +220,73 @@ MISTAKES = [
         '[programs.web]\ncommand = "x"\n[programs.web.rlimits]\nfiles = 7',
         ["kahi.toml:3: [programs.web] rlimits: there is no limit 'files'"],
     ),
+    ("a = 1\na = 2", ["kahi.toml:2: is not TOML: Cannot overwrite a value"]),
+    ("programs = 3", ["kahi.toml:1: [programs]: is no table"]),
+    ("[programs]\nweb = 3", ["kahi.toml:2: [programs.web]: is no table"]),
+    ("include = 3", ['kahi.toml:1: include: is no list of patterns (write ["conf.d/*.toml"])']),
+    (
+        '[programs."a b"]\ncommand = "x"',
+        ["kahi.toml:1: [programs.a b]: is no name (allowed: up to 128 printable characters"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\nautostart = "yes"',
+        ["kahi.toml:3: [programs.web] autostart: is neither true nor false"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\nnumprocs = 2.5',
+        ["kahi.toml:3: [programs.web] numprocs: is no whole number"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\nnumprocs = 10001',
+        ["kahi.toml:3: [programs.web] numprocs: is too large (at most 10000)"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\nexitcodes = [0, 300]',
+        ["kahi.toml:3: [programs.web] exitcodes: is too large (at most 255)"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\nstartsecs = nan',
+        ["kahi.toml:3: [programs.web] startsecs: is no finite number"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\n[programs.web.rlimits]\nnofile = "2:1"',
+        ["kahi.toml:4: [programs.web] rlimits.nofile: the soft limit is above the hard limit"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\ndepends_on = {web = "up"}',
+        [
+            "kahi.toml:3: [programs.web] depends_on.web: is not allowed (allowed: 'running', 'healthy' or 'exited')"
+        ],
+    ),
+    (
+        '[programs.a]\ncommand = "x"\nprocess_name = "b"\n[programs.b]\ncommand = "x"',
+        ["kahi.toml:4: [programs.b]: its process 'b' is called like one of program 'a'"],
+    ),
+    (
+        '[programs.a]\ncommand = "x"\n[groups.g]\nprograms = ["a"]\n[groups.h]\nprograms = ["a"]',
+        ["kahi.toml:6: [groups.h] programs: 'a' is in group 'g' already"],
+    ),
+    (
+        '[programs.a]\ncommand = "x"\n[fcgi_programs.a]\ncommand = "x"\nsocket = "unix:///x"',
+        ["kahi.toml:3: [fcgi_programs.a]: there is [programs.a] as well"],
+    ),
+    (
+        '[fcgi_programs.a]\ncommand = "x"\nsocket = "udp://x"',
+        ["kahi.toml:3: [fcgi_programs.a] socket: is no address (allowed:"],
+    ),
+    ('[fcgi_programs.a]\ncommand = "x"', ["kahi.toml:1: [fcgi_programs.a] socket: is missing"]),
+    (
+        "[supervisor]\nlog_level = 'loud'",
+        ["kahi.toml:2: [supervisor] log_level: is not allowed (allowed: 'debug', 'info', 'warn' or 'error')"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\nenvironment_file = ["none"]',
+        ["kahi.toml:3: [programs.web] environment_file: none: No such file or directory"],
+    ),
+    (
+        '[programs.web]\ncommand = "x"\n[programs.web.environment]\nA = [1]',
+        ["kahi.toml:4: [programs.web] environment.A: is no text"],
+    ),
     ('include = ["kahi.toml"]', ["kahi.toml: include: files include each other: kahi.toml -> kahi.toml"]),
 ]
 

@@ -8,7 +8,6 @@ import socket
 import stat
 import struct
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,4 +157,3 @@ def test_the_backlog_counts(daemon: Start, short_tmp: Path) -> None:
     finally:
         for client in clients:
             client.close()
-    time.sleep(0)
