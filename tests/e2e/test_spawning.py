@@ -18,6 +18,13 @@ from tests.support import Daemon, eventually, python
 
 Start = Callable[..., Daemon]
 
+OWN_IGNORED = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
+"""What Python itself ignores."""
+
+LIBC_SIGNALS = 1 << 31 | 1 << 32
+"""32 and 33 belong to the threads of the C library, which lets no program change them; whoever runs the
+tests may have passed them on ignored, and that means nothing to anybody."""
+
 REPORT = """
 import json, os, resource, signal
 status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
@@ -73,8 +80,7 @@ def test_a_child_has_a_session_and_nothing_it_should_not_have(report: Callable[.
     assert seen["fds"] == [0, 1, 2]
     assert seen["stdin"].startswith("pipe:")
     assert not seen["same"]
-    # Python itself ignores SIGPIPE and SIGXFSZ.
-    assert seen["ignored"] & ~(1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0
+    assert seen["ignored"] & ~(OWN_IGNORED | LIBC_SIGNALS) == 0
     assert seen["blocked"] == 0
 
 
@@ -89,20 +95,19 @@ def test_what_the_parent_of_the_daemon_ignored_or_blocked_is_not_inherited(
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     seen = report(wrapper=[sys.executable, "-c", code])
-    assert seen["ignored"] & ~(1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0
+    assert seen["ignored"] & ~(OWN_IGNORED | LIBC_SIGNALS) == 0
     assert seen["blocked"] == 0
     assert seen["fds"] == [0, 1, 2]
 
 
 def test_no_signal_is_ignored_or_blocked(daemon: Start) -> None:
-    running = daemon('[programs.x]\ncommand = "grep -E Sig(Ign|Blk|Cgt) /proc/self/status"\noneshot = true\n')
+    running = daemon('[programs.x]\ncommand = "cat /proc/self/status"\noneshot = true\n')
     running.wait_for("x", "EXITED")
-    words = running.ctl("tail", "x").stdout.split()
-    assert dict(zip(words[::2], words[1::2], strict=True)) == {
-        "SigBlk:": "0" * 16,
-        "SigIgn:": "0" * 16,
-        "SigCgt:": "0" * 16,
-    }
+    status = dict(
+        line.split(":", 1) for line in running.ctl("tail", "x", "--bytes", "8192").stdout.splitlines()
+    )
+    for mask in ("SigBlk", "SigIgn", "SigCgt"):
+        assert int(status[mask], 16) & ~LIBC_SIGNALS == 0, mask
 
 
 def test_stdin_null_and_redirect(report: Callable[..., dict[str, Any]]) -> None:

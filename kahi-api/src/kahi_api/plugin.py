@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kahi.sockets import UnixListener
     from kahi_api.context import ApiContext
+    from kahi_api.endpoint import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,13 @@ class ApiPlugin:
 
     def __init__(self) -> None:
         self._listeners: list[UnixListener] = []
+
+    @hookimpl
+    def kahi_addhooks(self) -> Sequence[object]:
+        """Routes of other plugins."""
+        from kahi_api import hookspecs
+
+        return (hookspecs,)
 
     @hookimpl
     def kahi_config_sections(self) -> Sequence[ConfigSection]:
@@ -64,7 +72,8 @@ class ApiPlugin:
         context = ApiContext(ctx)
         sockets = [listener.socket for listener in self._listeners]
         try:
-            async with serving(make_app(context), sockets, context.closing):
+            app = make_app(context, self._endpoints(ctx))
+            async with serving(app, sockets, context.closing):
                 log.info("the API is served on %s", ctx.supervisor.server_url)
                 yield
         finally:
@@ -73,9 +82,25 @@ class ApiPlugin:
                     listener.close()
                 self._listeners.clear()
 
+    def _endpoints(self, ctx: PluginContext) -> list[Endpoint]:
+        """The API's own routes, and those of other plugins that do not stand in their way."""
+        from kahi_api.routes import ENDPOINTS
+
+        found = list(ENDPOINTS)
+        taken = {(endpoint.method, endpoint.path) for endpoint in found}
+        for name, endpoints in ctx.plugins.call("kahi_api_routes", ctx=ctx):
+            for endpoint in endpoints:
+                key = (endpoint.method, endpoint.path)
+                if key in taken:
+                    log.error("plugin %s: %s %s is served already", name, *key)
+                    continue
+                taken.add(key)
+                found.append(endpoint)
+        return found
+
 
 def _web_stack() -> tuple[
-    Callable[[ApiContext], Starlette], Callable[..., AbstractAsyncContextManager[None]]
+    Callable[[ApiContext, Sequence[Endpoint]], Starlette], Callable[..., AbstractAsyncContextManager[None]]
 ]:
     """Import what serving takes: a third of the daemon's start, so it comes last."""
     from kahi_api.app import make_app

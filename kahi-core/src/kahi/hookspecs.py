@@ -74,6 +74,17 @@ class LogSink(Protocol):
 
 
 @hookspec
+def kahi_addhooks() -> Sequence[object]:  # type: ignore[empty-body]
+    """Add hooks of the plugin's own: modules (or other namespaces) of hook specifications.
+
+    Called once, after all plugins were imported and before any other hook. The plugin calls them
+    with [PluginManager.call][kahi.plugins.PluginManager.call]. An implementation in a plugin that
+    also works without them says ``@hookimpl(optionalhook=True)``. An exception makes the plugin
+    fail.
+    """
+
+
+@hookspec
 def kahi_config_sections() -> Sequence[ConfigSection]:  # type: ignore[empty-body]
     """Declare tables and program keys of the plugin.
 

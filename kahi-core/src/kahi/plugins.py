@@ -99,6 +99,7 @@ class PluginManager:
             found: entry points to use in place of the installed ones.
         """
         unwanted = {*disabled, *filter(None, os.environ.get(DISABLE_VARIABLE, "").split(","))}
+        imported: list[tuple[str, Any]] = []
         for entry in entry_points(GROUP) if found is None else found:
             info = PluginInfo(entry.name, entry.distribution, entry.version)
             self._infos[entry.name] = info
@@ -107,17 +108,21 @@ class PluginManager:
                 continue
             begin = time.perf_counter()
             try:
-                plugin = entry.load()
+                imported.append((entry.name, entry.load()))
             except Exception as error:  # noqa: BLE001 - boundary: a plugin that can not be imported
                 self.fail(entry.name, f"import failed: {error!r}", error)
-                continue
             info.load_seconds = time.perf_counter() - begin
-            self.register(plugin, entry.name)
+        for name, plugin in imported:
+            self._add_hooks(plugin, name)
+        for name, plugin in imported:
+            if self._infos[name].status == "active":
+                self.register(plugin, name)
 
     def register(self, plugin: Any, name: str) -> None:
         """Add a plugin whose object (mostly a module) is at hand; a wrong hook makes it fail."""
         info = self._infos.setdefault(name, PluginInfo(name))
-        unknown = [hook for hook in _implemented(plugin) if not hasattr(self._pluggy.hook, hook)]
+        hooks, optional = _implemented(plugin)
+        unknown = [hook for hook in hooks if not hasattr(self._pluggy.hook, hook)]
         if unknown:
             self.fail(name, f"there is no hook {', '.join(unknown)}")
             return
@@ -128,7 +133,18 @@ class PluginManager:
             self.fail(name, str(error).replace("\n", " "))
             return
         self._plugins[name] = plugin
-        info.hooks = tuple(sorted(_implemented(plugin)))
+        known = (hook for hook in (*hooks, *optional) if hasattr(self._pluggy.hook, hook))
+        info.hooks = tuple(sorted(known))
+
+    def _add_hooks(self, plugin: Any, name: str) -> None:
+        add = getattr(plugin, "kahi_addhooks", None)
+        if add is None:
+            return
+        try:
+            for namespace in add():
+                self._pluggy.add_hookspecs(namespace)
+        except Exception as error:  # noqa: BLE001 - boundary: plugins
+            self.fail(name, f"kahi_addhooks failed: {error!r}", error)
 
     def require(self, names: Iterable[str]) -> None:
         """Raises PluginMissing for the first of ``names`` that is not active."""
@@ -153,7 +169,16 @@ class PluginManager:
         """All plugins that were found, in name order."""
         return [self._infos[name] for name in sorted(self._infos)]
 
-    # One typed method for each hook
+    def call(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
+        """Call a hook that a plugin added with ``kahi_addhooks``.
+
+        Returns:
+            Names of the plugins that implement it, and what they returned, in order. One that
+            raises is logged, counted and left out.
+        """
+        return self._call(hook, **arguments)
+
+    # One typed method for each hook of core
 
     def declare_sections(self) -> tuple[ConfigSection, ...]:
         """Ask plugins once for their tables and keys; from then on they are ``sections``."""
@@ -228,10 +253,15 @@ class PluginManager:
         return results
 
 
-def _implemented(plugin: Any) -> list[str]:
-    """Names of the functions of ``plugin`` that are marked as hook implementations."""
-    marked = PROJECT + "_impl"
-    return [name for name, value in inspect.getmembers(plugin) if getattr(value, marked, None) is not None]
+def _implemented(plugin: Any) -> tuple[list[str], list[str]]:
+    """Names of the functions marked as hook implementations: those that must be known, and the rest."""
+    required: list[str] = []
+    optional: list[str] = []
+    for name, value in inspect.getmembers(plugin):
+        options = getattr(value, PROJECT + "_impl", None)
+        if options is not None:
+            (optional if options["optionalhook"] else required).append(name)
+    return required, optional
 
 
 def _wanted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
