@@ -19,6 +19,7 @@ FLOORS = {
     "system": 0,
     "definition": 0,
     "entrypoints": 0,
+    "boundary": 0,
     "events": 1,
     "hookspecs": 1,
     "plugins": 1,

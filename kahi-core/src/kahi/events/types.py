@@ -1,23 +1,14 @@
-"""Events: what happened, as typed immutable values, and the bus that hands them on.
-
-The bus belongs to the event-loop thread. Publishing costs nothing to speak of when nobody listens;
-subscribers are called in the order in which they subscribed, and one that raises does not stop the
-others.
-"""
+"""Event types: what happened, as typed immutable values."""
 
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-log = logging.getLogger(__name__)
-
-HISTORY_LENGTH: Final = 1000
 EVERYTHING: Final = "EVENT"
+"""The prefix of all events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +178,46 @@ class TickEvent(Event):
         return f"TICK_{self.period}"
 
 
-Subscriber = Callable[[Event], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginEvent(Event):
+    """Something that a plugin tells, under its own prefix: ``NOTIFY_SENT`` is ``SENT`` of ``notify``.
+
+    ``data`` holds JSON-ready values.
+    """
+
+    plugin: str
+    kind: str
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def type(self) -> str:
+        return f"{self.plugin}_{self.kind}".replace("-", "_").upper()
+
+
+TYPES: Final = (
+    *(
+        f"PROCESS_STATE_{state}"
+        for state in ("STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL")
+    ),
+    "PROCESS_HEALTH_HEALTHY",
+    "PROCESS_HEALTH_UNHEALTHY",
+    "PROCESS_LOG_STDOUT",
+    "PROCESS_LOG_STDERR",
+    "PROCESS_COMMUNICATION_STDOUT",
+    "PROCESS_COMMUNICATION_STDERR",
+    "PROCESS_OUTPUT_LOST",
+    "REMOTE_COMMUNICATION",
+    "PROCESS_GROUP_ADDED",
+    "PROCESS_GROUP_REMOVED",
+    "SUPERVISOR_STATE_RUNNING",
+    "SUPERVISOR_STATE_STOPPING",
+    "CONFIG_RELOADED",
+    "CONFIG_RELOAD_FAILED",
+    "TICK_5",
+    "TICK_60",
+    "TICK_3600",
+)
+"""All types of core's own events. Plugins add some under their own names."""
 
 
 def matches(event_type: str, wanted: Iterable[str]) -> bool:
@@ -203,108 +233,6 @@ def matches(event_type: str, wanted: Iterable[str]) -> bool:
     return False
 
 
-class Subscription:
-    """A subscriber on the bus, until it is closed."""
-
-    __slots__ = ("_bus", "callback", "errors", "owner", "types")
-
-    def __init__(self, bus: EventBus, callback: Subscriber, types: tuple[str, ...], owner: str) -> None:
-        self._bus = bus
-        self.callback = callback
-        self.types = types
-        self.owner = owner
-        self.errors = 0
-
-    def close(self) -> None:
-        """Stop being called. Closing twice is fine."""
-        self._bus.remove(self)
-
-
-class EventBus:
-    """Publishes events to subscribers in order, and remembers the last ones.
-
-    Args:
-        wall_clock: seconds since the epoch, for the events' ``time``.
-        history: how many events are remembered.
-    """
-
-    def __init__(self, wall_clock: Callable[[], float], history: int = HISTORY_LENGTH) -> None:
-        self._wall_clock = wall_clock
-        self._history: deque[Event] = deque(maxlen=history)
-        self._subscriptions: list[Subscription] = []
-        self._by_type: dict[str, tuple[Subscription, ...]] = {}
-        self._pending: deque[Event] = deque()
-        self._publishing = False
-        self.last_serial = 0
-        self.on_error: Callable[[Subscription, Event, Exception], None] | None = None
-
-    def subscribe(self, callback: Subscriber, *types: str, owner: str = "") -> Subscription:
-        """Have ``callback`` called for each event of the given types or prefixes.
-
-        Args:
-            callback: called on the event-loop thread, must not block.
-            types: ``EVENT`` when none is given.
-            owner: who is named when the callback raises.
-        """
-        subscription = Subscription(self, callback, types or (EVERYTHING,), owner)
-        self._subscriptions.append(subscription)
-        self._by_type.clear()
-        return subscription
-
-    def remove(self, subscription: Subscription) -> None:
-        """Take a subscription off the bus; one that is gone already is ignored."""
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
-            self._by_type.clear()
-
-    def wanted(self, event_type: str) -> bool:
-        """Whether anybody subscribed to ``event_type``; lets a hot path skip making the event."""
-        return bool(self._subscribers(event_type))
-
-    def publish(self, event: Event) -> None:
-        """Stamp ``event`` and hand it to its subscribers, each exactly once, in order.
-
-        An event published by a subscriber waits until the present one reached everybody, so all
-        see the same order.
-        """
-        self.last_serial += 1
-        object.__setattr__(event, "serial", self.last_serial)
-        object.__setattr__(event, "time", self._wall_clock())
-        if event.kept:
-            self._history.append(event)
-        self._pending.append(event)
-        if self._publishing:
-            return
-        self._publishing = True
-        try:
-            while self._pending:
-                self._deliver(self._pending.popleft())
-        finally:
-            self._publishing = False
-
-    def history(self, since: int = 0, limit: int | None = None) -> list[Event]:
-        """Remembered events with a serial above ``since``, oldest first; the newest ``limit``."""
-        found = [event for event in self._history if event.serial > since]
-        return found if limit is None else found[max(0, len(found) - limit) :]
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(tuple(self._history))
-
-    def _subscribers(self, event_type: str) -> tuple[Subscription, ...]:
-        try:
-            return self._by_type[event_type]
-        except KeyError:
-            found = tuple(s for s in self._subscriptions if matches(event_type, s.types))
-            self._by_type[event_type] = found
-            return found
-
-    def _deliver(self, event: Event) -> None:
-        for subscription in self._subscribers(event.type):
-            try:
-                subscription.callback(event)
-            except Exception as error:  # boundary: subscribers may be plugins
-                subscription.errors += 1
-                if self.on_error is None:
-                    log.exception("event subscriber %s failed", subscription.owner or subscription.callback)
-                else:
-                    self.on_error(subscription, event, error)
+def names_events(wanted: str) -> bool:
+    """Whether a type or prefix covers any of core's own events; a plugin's it may cover all the same."""
+    return any(matches(known, (wanted,)) for known in TYPES)
