@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from kahi.errors import KahiError
+from kahi_api.admission import admitted
 from kahi_api.context import ApiContext
-from kahi_api.endpoint import Endpoint
+from kahi_api.endpoint import Endpoint, Handler
 from kahi_api.errors import on_any_error, on_http_error, on_kahi_error
 from kahi_api.routes import ENDPOINTS
 
 
 def make_app(context: ApiContext, endpoints: Iterable[Endpoint] = ENDPOINTS) -> Starlette:
     """The application that serves ``endpoints``."""
-    by_path: dict[str, list[Endpoint]] = {}
+    by_path: dict[str, dict[str, Handler]] = {}
     for endpoint in endpoints:
-        by_path.setdefault(endpoint.path, []).append(endpoint)
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted(endpoint)
     app = Starlette(
-        routes=[
-            Route(endpoint.path, endpoint.handler, methods=[endpoint.method])
-            for found in by_path.values()
-            for endpoint in found
-        ],
+        routes=[Route(path, _resource(handlers), methods=[*handlers]) for path, handlers in by_path.items()],
         exception_handlers={
             KahiError: on_kahi_error,
             HTTPException: on_http_error,
@@ -35,3 +34,12 @@ def make_app(context: ApiContext, endpoints: Iterable[Endpoint] = ENDPOINTS) -> 
     app.router.redirect_slashes = False
     app.state.context = context
     return app
+
+
+def _resource(handlers: Mapping[str, Handler]) -> Handler:
+    """Everything that one path answers to; HEAD is a GET whose body is not sent."""
+
+    async def handle(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return handle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
@@ -13,6 +14,12 @@ from kahi.errors import BadArgument, KahiError
 MAX_BODY: Final = 1024 * 1024
 """Bytes."""
 
+MAX_FIELDS: Final = 1000
+"""Fields of a form."""
+
+JSON_TYPE: Final = "application/json"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+
 
 class BodyTooLarge(KahiError):
     """More than anybody has to say."""
@@ -21,22 +28,55 @@ class BodyTooLarge(KahiError):
         super().__init__(f"the body is larger than {MAX_BODY} bytes")
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The JSON object in the body; an empty one when there is none.
+class WrongMediaType(KahiError):
+    """A body that is not what the route takes."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"the body must be {allowed}, and Content-Type must say so")
+
+
+async def read_body(request: Request, *, form: bool = False) -> dict[str, Any]:
+    """The object in the body; an empty one when there is no body.
+
+    Args:
+        form: take an HTML form as well; all its values are strings.
 
     Raises:
-        BadArgument: it is no JSON object, or holds what JSON does not know (NaN, lone surrogates).
+        BadArgument: it is no JSON object, or holds what JSON does not know (NaN, lone surrogates)
+            or what two readers may understand differently (a key twice).
         BodyTooLarge: it is larger than `MAX_BODY`.
+        WrongMediaType: it is something else, or does not say what it is.
     """
+    data = await _whole_body(request)
+    if not data:
+        return {}
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if form and media_type == FORM_TYPE:
+        return _form_fields(data)
+    if media_type != JSON_TYPE:
+        raise WrongMediaType(f"{JSON_TYPE} or {FORM_TYPE}" if form else JSON_TYPE)
+    return _json_object(data)
+
+
+async def _whole_body(request: Request) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+        raise BodyTooLarge
     data = bytearray()
     async for piece in request.stream():
         data += piece
         if len(data) > MAX_BODY:
             raise BodyTooLarge
+    return bytes(data)
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
     if not data.strip():
         return {}
     try:
-        body: object = json.loads(data, parse_constant=_refuse_constant)
+        body: object = json.loads(
+            data.decode(), parse_constant=_refuse_constant, object_pairs_hook=_refuse_twice
+        )
         json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise BadArgument("the body is no JSON") from None
@@ -45,5 +85,26 @@ async def json_object(request: Request) -> dict[str, Any]:
     return body
 
 
+def _form_fields(data: bytes) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(
+            data.decode(),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+        return _refuse_twice(pairs)
+    except ValueError:
+        raise BadArgument("the body is no form") from None
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(name)
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from kahi.errors import BadArgument
 from kahi.plugins import PluginContext
+from kahi_api.authentication import Authenticator
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class ApiContext:
     """The daemon as the API sees it; `closing` is set when the server ends."""
 
     daemon: PluginContext
+    authenticator: Authenticator = field(default_factory=Authenticator)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -20,7 +22,31 @@ from kahi.errors import (
     ShuttingDown,
     StartFailed,
 )
-from kahi_api.body import BodyTooLarge
+from kahi_api.body import BodyTooLarge, WrongMediaType
+from kahi_api.endpoint import Access
+
+
+class Refusal(KahiError):
+    """A request that is not let through; ``headers`` of the answer say what to do about it."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class Unauthorized(Refusal):
+    """Nobody knows who makes the request."""
+
+    headers = MappingProxyType({"WWW-Authenticate": 'Basic realm="kahi", charset="UTF-8"'})
+
+    def __init__(self, message: str = "user name and password are needed") -> None:
+        super().__init__(message)
+
+
+class Forbidden(Refusal):
+    """Somebody who is known, but may not do that."""
+
+    def __init__(self, needed: Access) -> None:
+        super().__init__(f"this needs the access level {needed.value}")
+
 
 STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     NoSuchProcess: (404, "NOT_FOUND"),
@@ -32,6 +58,9 @@ STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     ConfigError: (422, "CONFIG_ERROR"),
     BadArgument: (400, "BAD_REQUEST"),
     BodyTooLarge: (413, "CONTENT_TOO_LARGE"),
+    WrongMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
+    Unauthorized: (401, "UNAUTHORIZED"),
+    Forbidden: (403, "FORBIDDEN"),
 }
 """The most specific class decides."""
 
@@ -67,7 +96,10 @@ async def on_kahi_error(request: Request, error: Exception) -> Response:
     """Answer an error that was raised on purpose."""
     assert isinstance(error, KahiError)
     status, code = error_code(error)
-    return error_response(status, code, str(error))
+    response = error_response(status, code, str(error))
+    if isinstance(error, Refusal):
+        response.headers.update(error.headers)
+    return response
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

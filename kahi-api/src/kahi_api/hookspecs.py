@@ -20,6 +20,10 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 def kahi_api_routes(ctx: PluginContext) -> Sequence[Endpoint]:  # type: ignore[empty-body]
     """Give routes to be served beside the API's own, each with its access level.
 
+    [Endpoint][kahi_api.endpoint.Endpoint] says what a route takes and answers: its query, its body
+    and who may use it are checked before the handler is called, and all of it is described in
+    ``/api/v1/openapi.json``.
+
     Called once each time the server starts, in the event loop. A route that exists already is
     refused with a log line that names the plugin. An exception is logged and counted; the routes of
     others are served all the same. Since 0.1.

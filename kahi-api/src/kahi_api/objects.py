@@ -1,17 +1,160 @@
-"""Processes and other things as JSON, in the fixed wire format."""
+"""Processes and other things as JSON, in the fixed wire format.
+
+The types are what the description of the API is made of; the functions fill them.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, WithJsonSchema, with_config
+from typing_extensions import TypedDict
 
 from kahi.lifecycle import State
 from kahi.process import Process
-from kahi.supervisor import Outcome
+from kahi.supervisor import Outcome, ReloadReport
+from kahi.supervisor.group import Group
 from kahi_api.errors import error_code
 
+described = with_config(ConfigDict(use_attribute_docstrings=True))
+"""Makes the docstrings of fields part of the description."""
 
-def process_object(process: Process) -> dict[str, Any]:
+StateName = Annotated[str, WithJsonSchema({"type": "string", "enum": [state.name for state in State]})]
+StateCode = Annotated[int, WithJsonSchema({"type": "integer", "enum": [state.value for state in State]})]
+ReportStatus = Literal["changed", "unchanged", "reloaded"]
+HealthWord = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": ["none", "starting", "healthy", "unhealthy"]})
+]
+
+
+@described
+class ProcessObject(TypedDict):
+    """One process."""
+
+    name: str
+    """Unique over the whole daemon."""
+    group: str
+    state: StateName
+    statecode: StateCode
+    """The state as a number."""
+    pid: int
+    """0 when there is no child."""
+    uptime: int
+    """Whole seconds the child has lived, 0 when there is none."""
+    description: str
+    """What a person wants to know of it in its present state."""
+    exitstatus: int
+    """How the last child ended: its exit code, or 128 and the signal's number; -1 when unknown."""
+    program: str
+    """The table of the configuration that it comes from."""
+    exit_signal: str | None
+    """The signal that ended the last child."""
+    spawn_error: str
+    """Why the last start failed, empty when it did not."""
+    started_at: str | None
+    """When the present or last child was started (RFC 3339)."""
+    stopped_at: str | None
+    """When the last child ended (RFC 3339)."""
+    restarts: int
+    """How often it was started again by itself."""
+    ready: bool
+    """It runs, and is healthy where that is checked."""
+    health: HealthWord
+    priority: int
+    stdout_logfile: str
+    stderr_logfile: str
+    memory_bytes: int | None
+    """Resident memory of its process tree, null where it is not known."""
+    cpu_percent: float | None
+    """CPU time of its process tree in percent of one CPU, null where it is not known."""
+    oneshot: bool
+    """It runs to its end once."""
+    expected_exit: bool
+    """The last child ended with one of the expected exit codes."""
+
+
+@described
+class OutcomeObject(TypedDict):
+    """What became of one process in an operation on several."""
+
+    name: str
+    ok: bool
+    """It is now as was asked."""
+    state: StateName
+    error: str
+    """Why it is not, empty when it is."""
+    code: str
+    """The code of the error, empty when there is none."""
+
+
+@described
+class GroupObject(TypedDict):
+    """An active group."""
+
+    name: str
+    priority: int
+    processes: list[str]
+    """Names of its processes."""
+
+
+@described
+class GroupName(TypedDict):
+    """A group that came or went."""
+
+    name: str
+
+
+@described
+class ReportObject(TypedDict):
+    """What a reload did, or would do."""
+
+    status: ReportStatus
+    added: list[str]
+    """Names of groups."""
+    changed: list[str]
+    removed: list[str]
+    warnings: list[str]
+    """What is odd about the configuration."""
+    restarted: dict[str, list[str]]
+    """Processes that are restarted, and the keys that made it necessary."""
+
+
+@described
+class StatusObject(TypedDict):
+    """One word."""
+
+    status: str
+
+
+@described
+class VersionObject(TypedDict):
+    """What runs here."""
+
+    version: str
+    commit: str
+    date: str
+    pid: int
+    python: str
+    identifier: str
+    """The configured name of this daemon."""
+    fips: bool
+    """It runs in FIPS mode."""
+    plugins: list[str]
+    """Names of the plugins that are active."""
+
+
+@described
+class ErrorObject(TypedDict):
+    """Why a request was refused or failed."""
+
+    error: str
+    """For people."""
+    code: str
+    """For programs."""
+
+
+def process_object(process: Process) -> ProcessObject:
     """The object that describes one process."""
     end = process.exit
     state = process.state
@@ -19,7 +162,7 @@ def process_object(process: Process) -> dict[str, Any]:
         "name": process.name,
         "group": process.group,
         "state": state.name,
-        "statecode": int(state),
+        "statecode": state.value,
         "pid": process.pid,
         "uptime": int(process.uptime),
         "description": describe(process),
@@ -80,7 +223,7 @@ def _local_time(seconds: float | None) -> str:
     return "" if seconds is None else time.strftime("%b %d %H:%M:%S", time.localtime(seconds))
 
 
-def outcome_object(outcome: Outcome) -> dict[str, Any]:
+def outcome_object(outcome: Outcome) -> OutcomeObject:
     """What became of one process in an operation on several."""
     error = "" if outcome.error is None else getattr(outcome.error, "message", str(outcome.error))
     code = "" if outcome.error is None else error_code(outcome.error)[1]
@@ -90,4 +233,25 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
         "state": outcome.state.name,
         "error": error,
         "code": code,
+    }
+
+
+def group_object(group: Group) -> GroupObject:
+    """The object that describes one group."""
+    return {
+        "name": group.name,
+        "priority": group.priority,
+        "processes": [process.name for process in group.processes],
+    }
+
+
+def report_object(report: ReloadReport, status: ReportStatus) -> ReportObject:
+    """What a reload did, or would do."""
+    return {
+        "status": status,
+        "added": list(report.added),
+        "changed": list(report.changed),
+        "removed": list(report.removed),
+        "warnings": [str(warning) for warning in report.warnings],
+        "restarted": {name: list(keys) for name, keys in report.restarted.items()},
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kahi_api.endpoint import Endpoint
-from kahi_api.routes import config, daemon, groups, logs, processes
+from kahi_api.routes import actions, config, daemon, groups, logs, processes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *processes.ENDPOINTS,
+    *actions.ENDPOINTS,
     *groups.ENDPOINTS,
     *logs.ENDPOINTS,
     *config.ENDPOINTS,

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kahi.config.resolved import resolved
-from kahi.config.toml import is_list
-from kahi.errors import BadArgument
-from kahi.supervisor import ReloadReport
-from kahi_api.body import json_object
+from kahi.errors import ConfigError
+from kahi_api.admission import body_of
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
+from kahi_api.objects import ReportObject, report_object
+from kahi_api.requests import GroupsBody
 
 
 async def show(request: Request) -> Response:
@@ -29,31 +29,40 @@ async def reread(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """Take over what changed, or only what concerns some groups."""
-    groups = (await json_object(request)).get("groups")
-    names: list[str] | None = None
-    if groups is not None:
-        if not is_list(groups) or not all(isinstance(name, str) for name in groups):
-            raise BadArgument("groups must be a list of names")
-        names = groups
-    report = await context_of(request).daemon.supervisor.update(names)
+    groups = body_of(request, GroupsBody).groups
+    report = await context_of(request).daemon.supervisor.update(groups)
     return JSONResponse(report_object(report, "reloaded"))
 
 
-def report_object(report: ReloadReport, status: str) -> dict[str, Any]:
-    """A report on a reload."""
-    return {
-        "status": status,
-        "added": list(report.added),
-        "changed": list(report.changed),
-        "removed": list(report.removed),
-        "warnings": [str(warning) for warning in report.warnings],
-        "restarted": {name: list(keys) for name, keys in report.restarted.items()},
-    }
-
-
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/config", Access.READ, show, "The resolved configuration"),
-    Endpoint("POST", "/api/v1/config/reread", Access.ADMIN, reread, "What an update would do"),
-    Endpoint("POST", "/api/v1/config/update", Access.ADMIN, update, "Take over what changed"),
-    Endpoint("POST", "/api/v1/config/reload", Access.ADMIN, update, "The same as update"),
+    Endpoint(
+        "GET",
+        "/api/v1/config",
+        Access.READ,
+        show,
+        "The resolved configuration",
+        answers={200: dict[str, Any]},
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/config/reread",
+        Access.READ,
+        reread,
+        "What an update would do",
+        answers={200: ReportObject},
+        errors=(ConfigError,),
+    ),
+    *(
+        Endpoint(
+            "POST",
+            f"/api/v1/config/{word}",
+            Access.ADMIN,
+            update,
+            summary,
+            body=GroupsBody,
+            answers={200: ReportObject},
+            errors=(ConfigError,),
+        )
+        for word, summary in (("update", "Take over what changed"), ("reload", "The same as update"))
+    ),
 )

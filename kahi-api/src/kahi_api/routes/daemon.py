@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from kahi.version import __version__
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
+from kahi_api.objects import StatusObject, VersionObject
 
 
 async def healthz(request: Request) -> Response:
@@ -40,13 +41,33 @@ async def version(request: Request) -> Response:
 async def shutdown(request: Request) -> Response:
     """Stop everything in order and end the daemon."""
     supervisor = context_of(request).daemon.supervisor
-    supervisor.refuse_during_shutdown()
     supervisor.ending.request("asked for by the API")
     return JSONResponse({"status": "shutting_down"})
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/healthz", Access.PUBLIC, healthz, "Whether the daemon works"),
-    Endpoint("GET", "/api/v1/version", Access.READ, version, "Version of the daemon and its plugins"),
-    Endpoint("POST", "/api/v1/shutdown", Access.ADMIN, shutdown, "Stop everything and end the daemon"),
+    Endpoint(
+        "GET",
+        "/healthz",
+        Access.PUBLIC,
+        healthz,
+        "Whether the daemon works",
+        answers={200: StatusObject, 503: StatusObject},
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/version",
+        Access.READ,
+        version,
+        "Version of the daemon and its plugins",
+        answers={200: VersionObject},
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/shutdown",
+        Access.ADMIN,
+        shutdown,
+        "Stop everything in order and end the daemon",
+        answers={200: StatusObject},
+    ),
 )

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kahi.config.values import parse_signal
-from kahi.errors import BadArgument
-from kahi_api.body import json_object
-from kahi_api.context import context_of, flag
-from kahi_api.endpoint import Access, Endpoint
-from kahi_api.objects import outcome_object
-from kahi_api.routes.processes import OPERATIONS, Operation
+from kahi.errors import AlreadyAdded, NoSuchGroup, StillRunning
+from kahi_api.admission import body_of, query_of
+from kahi_api.context import context_of
+from kahi_api.endpoint import Access, Endpoint, Handler
+from kahi_api.objects import GroupName, GroupObject, OutcomeObject, group_object, outcome_object
+from kahi_api.operations import OPERATIONS, Operation
+from kahi_api.requests import GroupBody, SignalBody, Wait
 
 
 async def list_groups(request: Request) -> Response:
     """All active groups in name order."""
     groups = context_of(request).daemon.supervisor.groups
-    return JSONResponse(
-        [
-            {
-                "name": group.name,
-                "priority": group.priority,
-                "processes": [process.name for process in group.processes],
-            }
-            for group in groups.values()
-        ]
-    )
+    return JSONResponse([group_object(group) for group in groups.values()])
 
 
 async def add_group(request: Request) -> Response:
     """Make a group of the configuration active."""
-    name = (await json_object(request)).get("name")
-    if not isinstance(name, str):
-        raise BadArgument("name must be the name of a group")
+    name = body_of(request, GroupBody).name
     await context_of(request).daemon.supervisor.add_group(name)
     return JSONResponse({"name": name}, 201)
 
@@ -43,17 +30,15 @@ async def add_group(request: Request) -> Response:
 async def remove_group(request: Request) -> Response:
     """Make a group inactive; it must be down."""
     name: str = request.path_params["name"]
-    supervisor = context_of(request).daemon.supervisor
-    supervisor.refuse_during_shutdown()
-    await supervisor.remove_group(name)
+    await context_of(request).daemon.supervisor.remove_group(name)
     return JSONResponse({"name": name})
 
 
-def _on_group(operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+def _on_group(operation: Operation) -> Handler:
     async def handler(request: Request) -> Response:
         supervisor = context_of(request).daemon.supervisor
         group = supervisor.group(request.path_params["name"])
-        wait = flag(request, "wait", True)
+        wait = query_of(request, Wait).wait
         outcomes = await operation(supervisor, list(group.processes), wait, False)
         return JSONResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
 
@@ -64,25 +49,35 @@ async def signal_group(request: Request) -> Response:
     """Send a signal to all members that run."""
     supervisor = context_of(request).daemon.supervisor
     group = supervisor.group(request.path_params["name"])
-    number = signal_number((await json_object(request)).get("signal"))
-    supervisor.refuse_during_shutdown()
-    return JSONResponse([outcome_object(o) for o in supervisor.signal(list(group.processes), number)])
-
-
-def signal_number(value: object) -> int:
-    """The signal that a request names. Raises BadArgument."""
-    try:
-        return parse_signal(value)
-    except ValueError as error:
-        raise BadArgument(f"signal {error}") from None
+    outcomes = supervisor.signal(list(group.processes), body_of(request, SignalBody).signal)
+    return JSONResponse([outcome_object(outcome) for outcome in outcomes])
 
 
 _BASE = "/api/v1/groups"
+_NAME = {"name": "Name of the group."}
 
 ENDPOINTS = (
-    Endpoint("GET", _BASE, Access.READ, list_groups, "All active groups"),
-    Endpoint("POST", _BASE, Access.ADMIN, add_group, "Make a group of the configuration active"),
-    Endpoint("DELETE", _BASE + "/{name}", Access.ADMIN, remove_group, "Make a group inactive"),
+    Endpoint("GET", _BASE, Access.READ, list_groups, "All active groups", answers={200: list[GroupObject]}),
+    Endpoint(
+        "POST",
+        _BASE,
+        Access.ADMIN,
+        add_group,
+        "Make a group of the configuration active",
+        body=GroupBody,
+        answers={201: GroupName},
+        errors=(NoSuchGroup, AlreadyAdded),
+    ),
+    Endpoint(
+        "DELETE",
+        _BASE + "/{name}",
+        Access.ADMIN,
+        remove_group,
+        "Make a group inactive that is down",
+        answers={200: GroupName},
+        errors=(NoSuchGroup, StillRunning),
+        parameters=_NAME,
+    ),
     *(
         Endpoint(
             "POST",
@@ -90,8 +85,22 @@ ENDPOINTS = (
             Access.OPERATE,
             _on_group(operation),
             f"{word.title()} all members",
+            query=Wait,
+            answers={200: list[OutcomeObject], 202: list[OutcomeObject]},
+            errors=(NoSuchGroup,),
+            parameters=_NAME,
         )
         for word, operation in OPERATIONS.items()
     ),
-    Endpoint("POST", _BASE + "/{name}/signal", Access.OPERATE, signal_group, "Send a signal to all members"),
+    Endpoint(
+        "POST",
+        _BASE + "/{name}/signal",
+        Access.OPERATE,
+        signal_group,
+        "Send a signal to all members that run",
+        body=SignalBody,
+        answers={200: list[OutcomeObject]},
+        errors=(NoSuchGroup,),
+        parameters=_NAME,
+    ),
 )

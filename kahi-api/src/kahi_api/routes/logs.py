@@ -7,10 +7,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kahi.errors import BadArgument
+from kahi.errors import BadArgument, NoSuchProcess
 from kahi.output import OutputStream
 from kahi_api.context import context_of, number
-from kahi_api.endpoint import Access, Endpoint
+from kahi_api.endpoint import Access, Endpoint, EventStream, Text
 from kahi_api.log_stream import log_stream
 
 DEFAULT_LENGTH: Final = 1600
@@ -59,8 +59,27 @@ def _stream_of(request: Request) -> OutputStream:
 
 
 _BASE = "/api/v1/processes/{name}/log/{stream}"
+_PARAMETERS = {"name": "Name of the process.", "stream": "stdout or stderr."}
 
 ENDPOINTS = (
-    Endpoint("GET", _BASE, Access.READ, read_log, "A piece of a log"),
-    Endpoint("GET", _BASE + "/stream", Access.READ, follow_log, "A log as it grows (server-sent events)"),
+    Endpoint(
+        "GET",
+        _BASE,
+        Access.READ,
+        read_log,
+        "A piece of a log",
+        answers={200: Text},
+        errors=(NoSuchProcess,),
+        parameters=_PARAMETERS,
+    ),
+    Endpoint(
+        "GET",
+        _BASE + "/stream",
+        Access.READ,
+        follow_log,
+        "A log as it grows",
+        answers={200: EventStream},
+        errors=(NoSuchProcess,),
+        parameters=_PARAMETERS,
+    ),
 )

@@ -14,9 +14,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from kahi_api.server.protocol import State
+from kahi_api.server.protocol import Protocol, State
 
 KEEP_ALIVE: Final = 75
 """Seconds an idle connection stays open."""
@@ -38,7 +37,7 @@ async def serving(app: Any, sockets: Sequence[socket.socket], closing: asyncio.E
     """
     config = Config(
         app,
-        http=H11Protocol,
+        http=Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -53,8 +52,8 @@ async def serving(app: Any, sockets: Sequence[socket.socket], closing: asyncio.E
     state = State()
     loop = asyncio.get_running_loop()
 
-    def protocol() -> H11Protocol:
-        return H11Protocol(config, state, {}, loop)
+    def protocol() -> Protocol:
+        return Protocol(config, state, {}, loop)
 
     servers = [
         await (
