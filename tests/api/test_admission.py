@@ -76,10 +76,11 @@ def test_what_changes_something_needs_more_than_reading(endpoint: Endpoint) -> N
     assert endpoint.changes != looks
 
 
-def test_nothing_is_served_for_which_no_level_is_known() -> None:
-    endpoint = Endpoint("GET", "/x", cast("Access", None), cast("Any", None), "No level")
-    with pytest.raises(KeyError):
-        call(app_for([endpoint]), "GET", "/x")
+def test_no_route_is_without_a_level() -> None:
+    with pytest.raises(TypeError, match="GET /x: access must be an Access"):
+        Endpoint("GET", "/x", cast("Access", "anybody"), cast("Any", None), "No level")
+    with pytest.raises(ValueError, match="GETT /x is no route"):
+        Endpoint("GETT", "/x", Access.READ, cast("Any", None), "No method")
 
 
 class Words(BaseModel):

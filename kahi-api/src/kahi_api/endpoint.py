@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from kahi.errors import KahiError
+
+METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 
 Handler = Callable[["Request"], Awaitable["Response"]]
 
@@ -98,6 +100,12 @@ class Endpoint:
     errors: tuple[type[KahiError], ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     hidden: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.access, Access):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{self.method} {self.path}: access must be an Access, not {self.access!r}")
+        if self.method not in METHODS or not self.path.startswith("/"):
+            raise ValueError(f"{self.method} {self.path} is no route (methods: {', '.join(METHODS)})")
 
     @property
     def changes(self) -> bool:
