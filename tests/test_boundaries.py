@@ -28,6 +28,7 @@ FLOORS = {
     "reaper": 2,
     "leftovers": 2,
     "stdin": 2,
+    "usage": 1,
     "sockets": 2,
     "output": 2,
     "config": 2,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
 from kahi.lifecycle import State
 from kahi.process import Process
-from kahi.system import ProcessEntry, System
+from kahi.system import System
+from kahi.usage import usage_of_trees
 
 if TYPE_CHECKING:
     from kahi.supervisor.supervisor import Supervisor
@@ -49,53 +49,20 @@ class MemoryWatch:
 
     async def _look(self) -> None:
         entries = await anyio.to_thread.run_sync(self._system.process_table)
-        used = memory_of_trees(entries, [p.pid for p in self._supervisor.processes.values() if p.pid])
+        used = usage_of_trees(entries, [p.pid for p in self._supervisor.processes.values() if p.pid])
         for process in tuple(self._supervisor.processes.values()):
             limit = process.definition.max_memory
-            if _is_limited(process) and used.get(process.pid, 0) > limit:
+            if _is_limited(process) and process.pid in used and used[process.pid].memory > limit:
                 log.warning(
                     "%s: restarted: its tree uses %d bytes, max_memory is %d",
                     process.name,
-                    used[process.pid],
+                    used[process.pid].memory,
                     limit,
                 )
                 process.restarts += 1
                 self._supervisor.run_in_background(self._supervisor.restart([process]))
         self._timer = None
         self.reconsider()
-
-
-def memory_of_trees(entries: Iterable[ProcessEntry], roots: Sequence[int]) -> Mapping[int, int]:
-    """Bytes of resident memory of each of ``roots`` with all its descendants and its process group."""
-    by_pid = {entry.pid: entry for entry in entries}
-    wanted = frozenset(roots)
-    owner: dict[int, int] = {}
-
-    def owner_of(pid: int) -> int:
-        """The root that a process belongs to, 0 for none."""
-        path: list[int] = []
-        found = 0
-        while pid in by_pid and pid not in path:
-            if pid in owner:
-                found = owner[pid]
-                break
-            path.append(pid)
-            if pid in wanted:
-                found = pid
-                break
-            if by_pid[pid].group in wanted:
-                found = by_pid[pid].group
-                break
-            pid = by_pid[pid].parent
-        owner.update(dict.fromkeys(path, found))
-        return found
-
-    used: dict[int, int] = {}
-    for entry in by_pid.values():
-        root = owner_of(entry.pid)
-        if root:
-            used[root] = used.get(root, 0) + entry.memory
-    return used
 
 
 def _is_limited(process: Process) -> bool:

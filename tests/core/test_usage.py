@@ -1,0 +1,58 @@
+"""What process trees use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from kahi.system import ProcessEntry, System
+from kahi.usage import Usage, usage_of_trees
+from tests.support import eventually
+
+
+def entry(pid: int, parent: int, group: int, memory: int, cpu: float) -> ProcessEntry:
+    return ProcessEntry(pid, parent, group, False, memory, cpu)
+
+
+def test_descendants_and_members_of_the_group_count() -> None:
+    table = [
+        entry(1, 0, 1, 1000, 9.0),
+        entry(10, 1, 10, 5, 1.0),
+        entry(11, 10, 10, 6, 0.5),
+        entry(12, 11, 12, 7, 0.25),
+        # Orphaned, but still in the group.
+        entry(13, 1, 10, 8, 0.125),
+        entry(20, 1, 20, 50, 2.0),
+    ]
+    assert usage_of_trees(table, [10, 20, 99]) == {10: Usage(1.875, 26), 20: Usage(2.0, 50)}
+
+
+def test_a_circle_in_a_table_that_changed_meanwhile_ends() -> None:
+    table = [entry(10, 11, 1, 5, 1.0), entry(11, 10, 1, 5, 1.0)]
+    assert usage_of_trees(table, [20]) == {}
+
+
+class _WithoutProc(System):
+    def process_table(self) -> list[ProcessEntry]:
+        return self._process_table_of_ps()
+
+
+def test_both_ways_of_reading_the_table_agree() -> None:
+    busy = subprocess.Popen(
+        [sys.executable, "-c", "x = bytearray(40 << 20)\nwhile True: pass"], start_new_session=True
+    )
+    try:
+        for system in (System(), _WithoutProc()):
+            eventually(
+                lambda system=system: (
+                    usage_of_trees(system.process_table(), [busy.pid])[busy.pid].cpu_seconds >= 1
+                ),
+                "a second of CPU time",
+            )
+            usage = usage_of_trees(system.process_table(), [busy.pid, os.getpid()])[busy.pid]
+            assert 40 << 20 < usage.memory < 400 << 20
+            assert usage.cpu_seconds < 60
+    finally:
+        busy.kill()
+        busy.wait()
