@@ -137,7 +137,7 @@ class _Daemon:
             host = self._host(loop, plane, reaper)
             host.input_for = sockets.descriptor_for
             supervisor = Supervisor(config, host, self._loaded.load_again)
-            supervisor.process_watchers.append(sockets.process_changed)
+            supervisor.watchers.changed.append(sockets.process_changed)
             await self._supervise(loop, supervisor, plane)
             sockets.close()
             reaper.close()

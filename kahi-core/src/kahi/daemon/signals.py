@@ -48,7 +48,7 @@ def shield_from_signals() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def handle_signals(loop: asyncio.AbstractEventLoop, actions: Mapping[int, Callable[[], None]]) -> None:
+def handle_signals(loop: asyncio.AbstractEventLoop, actions: Mapping[int, Callable[[], object]]) -> None:
     """Have the actions called on the event loop, in the order in which the signals came."""
     for number, action in actions.items():
         loop.add_signal_handler(number, action)

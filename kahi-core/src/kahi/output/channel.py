@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from kahi.output.stream import StreamKey
 
 
+Tap = Callable[[int, bytes], None]
+"""Called on the event loop with the pid of a child and what it printed, as it printed it."""
+
+
 class Channel:
     """Owned by the data-plane thread; the event loop only reads its numbers."""
 
@@ -26,11 +30,13 @@ class Channel:
         "lost_bytes",
         "offset",
         "on_growth",
+        "pids",
         "pipes",
         "raw_console",
         "ring",
         "settings",
         "stripper",
+        "tap",
         "total_bytes",
         "writing",
     )
@@ -45,12 +51,15 @@ class Channel:
         self.writing = True
         """False while the log file refuses data, so that it is said once."""
         self.pipes: list[int] = []
+        self.pids: dict[int, int] = {}
+        """The child at the other end of each pipe."""
         self.file: LogFile | None = None
         self.ring: Ring | None = None
         self.formatter: LineFormatter | None = None
         self.raw_console = -1
         self.stripper: AnsiStripper | None = None
         self.on_growth: Callable[[], None] | None = None
+        self.tap: Tap | None = None
 
     def close(self) -> None:
         """Release everything but the pipes."""

@@ -24,7 +24,7 @@ from kahi.definition import StreamSettings
 from kahi.errors import SpawnError
 from kahi.output.ansi import AnsiStripper
 from kahi.output.autolog import make_auto_log
-from kahi.output.channel import Channel
+from kahi.output.channel import Channel, Tap
 from kahi.output.console import Console, Format, LineFormatter
 from kahi.output.logfile import LogFile
 from kahi.output.ring import Ring
@@ -39,6 +39,10 @@ READS_PER_TURN: Final = 4
 
 DRAIN_BYTES: Final = 4 * 1024 * 1024
 """What a drain reads at most: more than a pipe holds, so only a grandchild still writing reaches it."""
+
+
+TAP_LIMIT: Final = 64 * 1024
+"""What a tap gets of one read at most; no message that anybody listens for is that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,12 @@ class DataPlane:
         """Begin to pump a pipe; on the data-plane thread."""
         self._system.set_nonblocking(fd)
         channel.pipes.append(fd)
+        channel.pids[fd] = pid
         self._selector.register(fd, selectors.EVENT_READ, channel)
+
+    def set_tap(self, channel: Channel, tap: Tap | None) -> None:
+        """Pass on what comes from the pipes of a channel; on the data-plane thread."""
+        channel.tap = tap
 
     def _pump(self, fd: int, channel: Channel) -> None:
         for _ in range(READS_PER_TURN):
@@ -238,7 +247,7 @@ class DataPlane:
             if count == 0:
                 self._end_pipe(fd, channel)
                 return
-            self._deliver(channel, self._view[:count])
+            self._take(fd, channel, self._view[:count])
             if count < BUFFER_SIZE:
                 return
 
@@ -246,8 +255,16 @@ class DataPlane:
         self._selector.unregister(fd)
         self._system.close(fd)
         channel.pipes.remove(fd)
+        channel.pids.pop(fd, None)
         if not channel.pipes:
             self._flush(channel)
+
+    def _take(self, fd: int, channel: Channel, data: memoryview) -> None:
+        """Deliver what was read from a pipe, and pass it on where somebody listens."""
+        if channel.tap is not None:
+            tap, pid, heard = channel.tap, channel.pids[fd], bytes(data[:TAP_LIMIT])
+            self._report(lambda: tap(pid, heard))
+        self._deliver(channel, data)
 
     def _deliver(self, channel: Channel, data: bytes | memoryview) -> None:
         channel.total_bytes += len(data)
@@ -317,7 +334,7 @@ class DataPlane:
                 if count == 0:
                     self._end_pipe(fd, channel)
                     break
-                self._deliver(channel, self._view[:count])
+                self._take(fd, channel, self._view[:count])
         self._flush(channel)
         self._report(done)
 

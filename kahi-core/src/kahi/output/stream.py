@@ -18,7 +18,7 @@ import anyio.to_thread
 
 from kahi.definition import StreamSettings
 from kahi.errors import SpawnError
-from kahi.output.channel import Channel
+from kahi.output.channel import Channel, Tap
 from kahi.output.logfile import LogFile
 
 if TYPE_CHECKING:
@@ -114,6 +114,14 @@ class OutputStream:
     def feed(self, data: bytes) -> None:
         """Deliver ``data`` as if it had been printed. From any thread."""
         self._plane.feed(self._channel, data)
+
+    def tap(self, tap: Tap | None) -> None:
+        """Have ``tap`` called with what children print, before it is changed in any way; None ends that.
+
+        It is called on the event loop, in order, and before the exit of the child is told. For
+        messages, not for logs: of a flood it gets the beginning of each read.
+        """
+        self._plane.order(lambda: self._plane.set_tap(self._channel, tap))
 
     def drain(self, done: Callable[[], None], *, limit: float) -> None:
         """``done`` once everything readable now was delivered, or after ``limit`` seconds."""

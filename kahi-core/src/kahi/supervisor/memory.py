@@ -7,7 +7,6 @@ limit, and off the event loop.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
@@ -19,8 +18,6 @@ from kahi.usage import usage_of_trees
 
 if TYPE_CHECKING:
     from kahi.supervisor.supervisor import Supervisor
-
-log = logging.getLogger(__name__)
 
 INTERVAL: Final = 2.0
 """Seconds between two looks."""
@@ -53,14 +50,8 @@ class MemoryWatch:
         for process in tuple(self._supervisor.processes.values()):
             limit = process.definition.max_memory
             if _is_limited(process) and process.pid in used and used[process.pid].memory > limit:
-                log.warning(
-                    "%s: restarted: its tree uses %d bytes, max_memory is %d",
-                    process.name,
-                    used[process.pid].memory,
-                    limit,
-                )
-                process.restarts += 1
-                self._supervisor.run_in_background(self._supervisor.restart([process]))
+                reason = f"its tree uses {used[process.pid].memory} bytes, max_memory is {limit}"
+                self._supervisor.recovery.restart(process, reason)
         self._timer = None
         self.reconsider()
 

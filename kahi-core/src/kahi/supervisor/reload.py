@@ -127,7 +127,7 @@ class Reloader:
             if existing is None:
                 supervisor.add_process(group, definition)
             elif existing.definition != definition:
-                existing.redefine(definition)
+                supervisor.redefine(existing, definition)
         order = {d.name: index for index, d in enumerate(change.definition.processes)}
         group.processes.sort(key=lambda process: order[process.name])
         supervisor.sort_processes()

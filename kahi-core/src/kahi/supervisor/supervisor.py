@@ -32,8 +32,10 @@ from kahi.supervisor.group import Group
 from kahi.supervisor.memory import MemoryWatch
 from kahi.supervisor.ordering import start_order, stop_waves, with_dependencies
 from kahi.supervisor.outcome import Outcome, start_outcome
+from kahi.supervisor.recovery import Recovery
 from kahi.supervisor.reload import Reloader, ReloadReport
 from kahi.supervisor.selection import select
+from kahi.supervisor.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +64,11 @@ class Supervisor:
         self.ending = Ending(self)
         self.on_reloaded: Callable[[Config, Config], None] | None = None
         """Told of the old and the new configuration after each reload."""
+        self.recovery = Recovery(self, host.system)
+        """Restarts processes that run but do not do their work."""
         self._memory = MemoryWatch(self, host.system, host.loop)
-        self.process_watchers: list[Callable[[Process], None]] = []
-        """Called with each process whose state has changed."""
+        self.watchers = Watchers()
+        """Who is told about processes that come, change and go."""
         host.on_change = self._process_changed
 
     # What there is
@@ -172,6 +176,8 @@ class Supervisor:
                 if strict and process.name in requested:
                     errors[process.name] = AlreadyStarted(process.name)
                 continue
+            if process.state in SETTLED:
+                self.recovery.cancel(process)
             try:
                 pending[process.name] = self._dependencies.start(process)
             except KahiError as error:
@@ -311,13 +317,24 @@ class Supervisor:
         process = Process(definition, self._host)
         group.processes.append(process)
         self._processes[process.name] = process
+        for watcher in self.watchers.added:
+            watcher(process)
         return process
+
+    def redefine(self, process: Process, definition: ProcessDefinition) -> None:
+        """Have a process take over another definition."""
+        process.redefine(definition)
+        for watcher in self.watchers.redefined:
+            watcher(process)
 
     def discard_process(self, group: Group, process: Process) -> None:
         """Forget a process that is down."""
         self._dependencies.cancel(process)
+        self.recovery.forget(process)
         group.processes.remove(process)
         self._processes.pop(process.name, None)
+        for watcher in self.watchers.removed:
+            watcher(process)
         process.retire()
 
     def discard(self, group: Group) -> None:
@@ -335,6 +352,7 @@ class Supervisor:
         """Stop what can be stopped of ``processes``, and wait until all of it is gone."""
         for process in processes:
             self._dependencies.cancel(process)
+            self.recovery.cancel(process)
         for wave in stop_waves([p.definition for p in processes], self._priorities()):
             members = [self._processes[d.name] for d in wave if d.name in self._processes]
             for process in members:
@@ -347,6 +365,7 @@ class Supervisor:
         """Start nothing automatically any more."""
         self._dependencies.cancel_all()
         for process in self._processes.values():
+            self.recovery.cancel(process)
             process.hold()
 
     def refuse_during_shutdown(self) -> None:
@@ -354,11 +373,12 @@ class Supervisor:
         if self.shutting_down:
             raise ShuttingDown
 
-    def run_in_background(self, work: Coroutine[Any, Any, object]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Finish an operation that nobody waits for."""
         task = self._host.loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background_done)
+        return task
 
     def _background_done(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
@@ -379,7 +399,7 @@ class Supervisor:
         return [self._processes[d.name] for d in ordered if d.name in self._processes]
 
     def _can_stop(self, process: Process) -> bool:
-        if self._dependencies.is_waiting(process):
+        if self._dependencies.is_waiting(process) or self.recovery.is_pending(process):
             return True
         return process.state not in SETTLED or process.record.deadline is not None
 
@@ -399,7 +419,7 @@ class Supervisor:
         if process.definition.max_memory:
             self._memory.reconsider()
         self.ending.consider(process)
-        for watcher in self.process_watchers:
+        for watcher in self.watchers.changed:
             watcher(process)
 
 
