@@ -15,6 +15,7 @@ from typing import Any, Literal
 Autorestart = Literal["always", "never", "unexpected"]
 Condition = Literal["running", "healthy", "exited"]
 StdinSource = Literal["pipe", "null"]
+FailureAction = Literal["restart", "none"] | int
 
 UNLIMITED = -1
 """The value of a resource limit that does not limit (as in [resource.RLIM_INFINITY][])."""
@@ -144,6 +145,30 @@ class ListenerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """How it is found out whether a process does its work, and what is done when it does not.
+
+    Args:
+        kind: ``http``, ``tcp``, ``exec``, ``notify``, or a kind that a plugin brings.
+        target: what the kind looks at: a URL, ``host:port``, argv, True, or what a plugin wants.
+        expect: text that the answer to an http check has to hold, "" for any.
+        interval: seconds between two checks; ``timeout`` those that one may take.
+        retries: failures in a row after which the process is unhealthy.
+        start_period: seconds after its start in which failures do not count.
+        on_failure: what follows when it is; a number is a signal to be sent.
+    """
+
+    kind: str
+    target: Any
+    expect: str = ""
+    interval: float = 10.0
+    timeout: float = 3.0
+    retries: int = 3
+    start_period: float = 0.0
+    on_failure: FailureAction = "restart"
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessDefinition:
     """One process, fully resolved.
 
@@ -174,6 +199,7 @@ class ProcessDefinition:
     max_memory: int = 0
     socket: SocketSettings | None = None
     listener: ListenerSettings | None = None
+    health: HealthSettings | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from kahi.config.programs import SPECIAL_LOGS, Place
+from kahi.config.place import Place
+from kahi.config.programs import SPECIAL_LOGS
 from kahi.config.validation import Report, nearest
 from kahi.definition import GroupDefinition, ProcessDefinition
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kahi.config.config import Config
-from kahi.definition import GroupDefinition, ProcessDefinition, StreamSettings
+from kahi.definition import GroupDefinition, HealthSettings, ProcessDefinition, StreamSettings
 
 LIVE_STREAM_KEYS: Final = frozenset({"maxbytes", "backups", "buffer_maxbytes"})
 """Stream settings that a running process takes over."""
 
-RESTART_PARTS: Final = ("spawn", "socket", "listener")
+RESTART_PARTS: Final = ("spawn", "socket")
 """Parts of a definition that are fixed once a process runs."""
 
 
@@ -80,11 +80,20 @@ def _changed_keys(old: ProcessDefinition, new: ProcessDefinition) -> tuple[tuple
                 (live if key in LIVE_STREAM_KEYS else fixed).append(f"{field.name}_{_stream_key(key)}")
         elif field.name in RESTART_PARTS:
             fixed += _parts(before, after)
+        elif field.name == "listener" and (before is None or after is None):
+            fixed.append(field.name)
+        elif field.name == "health" and _is_notify(after) and not _is_notify(before):
+            # Where to tell it stands in the environment of the process.
+            fixed.append(field.name)
         elif field.name in ("start", "stop"):
             live += _parts(before, after)
         else:
             live.append(field.name)
     return tuple(fixed), tuple(live)
+
+
+def _is_notify(health: HealthSettings | None) -> bool:
+    return health is not None and health.kind == "notify"
 
 
 def _parts(before: Any, after: Any) -> list[str]:

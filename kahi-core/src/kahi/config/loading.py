@@ -13,8 +13,17 @@ from pydantic import BaseModel
 from kahi.config import checks
 from kahi.config.config import Config
 from kahi.config.files import Source, Sources, read_all
-from kahi.config.models import FcgiProgramModel, GroupModel, ProgramModel, SupervisorSettings
-from kahi.config.programs import Place, ProgramReader
+from kahi.config.health import HealthKinds
+from kahi.config.listener import DEFAULT_PRIORITY
+from kahi.config.models import (
+    EventListenerModel,
+    FcgiProgramModel,
+    GroupModel,
+    ProgramModel,
+    SupervisorSettings,
+)
+from kahi.config.place import Place
+from kahi.config.programs import ProgramReader
 from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, nearest, validate
 from kahi.config.values import check_name
@@ -39,6 +48,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 PROGRAM_TABLES: Final[Mapping[str, type[ProgramModel]]] = {
     "programs": ProgramModel,
     "fcgi_programs": FcgiProgramModel,
+    "eventlisteners": EventListenerModel,
 }
 """Tables whose entries are programs."""
 
@@ -58,6 +68,7 @@ def load(
     sections: Sequence[ConfigSection] = (),
     environ: Mapping[str, str] | None = None,
     sources: Sources | None = None,
+    health_kinds: HealthKinds | None = None,
 ) -> Config:
     """Read, check and resolve a configuration; may block on the disk.
 
@@ -65,12 +76,14 @@ def load(
         sections: what plugins declared.
         environ: what ``${NAME}`` refers to; the process's own environment when None.
         sources: the files, when they have been read already.
+        health_kinds: kinds of health checks that plugins bring.
 
     Raises:
         ConfigError: with every problem of all files.
     """
     variables = dict(os.environ if environ is None else environ)
-    return _Loading(sources or read_all(path, variables), sections, variables).result(path)
+    found = sources or read_all(path, variables)
+    return _Loading(found, sections, variables, health_kinds or {}).result(path)
 
 
 def disabled_plugins(sources: Sources) -> list[str]:
@@ -83,9 +96,16 @@ def disabled_plugins(sources: Sources) -> list[str]:
 class _Loading:
     """One load. The tables are taken apart first, then checked in the order they depend on."""
 
-    def __init__(self, sources: Sources, sections: Sequence[ConfigSection], environ: dict[str, str]) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        sections: Sequence[ConfigSection],
+        environ: dict[str, str],
+        health_kinds: HealthKinds,
+    ) -> None:
         self._sources = sources
         self._environ = environ
+        self._health_kinds = health_kinds
         self._tables = {s.name: s for s in sections if not s.in_program}
         self._program_keys = {s.name: s.model for s in sections if s.in_program}
         self._report = Report(list(sources.errors), list(sources.warnings))
@@ -190,7 +210,7 @@ class _Loading:
     def _groups(self, settings: SupervisorSettings) -> dict[str, GroupDefinition]:
         models = self._group_models()
         group_of = self._group_of_programs(models)
-        reader = ProgramReader(settings, self._environ, self._program_keys, self._report)
+        reader = ProgramReader(settings, self._environ, self._program_keys, self._health_kinds, self._report)
         processes: dict[str, list[ProcessDefinition]] = {}
         priorities: dict[str, int] = {name: model.priority for name, model in models.items()}
         places = {
@@ -202,9 +222,7 @@ class _Loading:
             found = reader.read(places[name], name, group, named.raw)
             processes.setdefault(group, []).extend(found)
             if group not in models:
-                priorities[group] = (
-                    found[0].priority if found else ProgramModel.model_fields["priority"].default
-                )
+                priorities[group] = _priority(named, found)
         groups = {
             name: GroupDefinition(name, priorities[name], tuple(members))
             for name, members in sorted(processes.items())
@@ -234,6 +252,10 @@ class _Loading:
                 if program not in self._programs:
                     hint = nearest(program, self._programs)
                     self._report.error(source, place, f"there is no program {program!r}{hint}")
+                elif self._programs[program].table == "eventlisteners":
+                    self._report.error(
+                        source, place, f"{program!r} is a pool of listeners, and so a group itself"
+                    )
                 elif program in group_of:
                     self._report.error(
                         source, place, f"{program!r} is in group {group_of[program]!r} already"
@@ -271,3 +293,10 @@ class _Loading:
 
     def _default(self, model: type[BaseModel]) -> BaseModel:
         return model()
+
+
+def _priority(named: _Named, processes: Sequence[ProcessDefinition]) -> int:
+    """Priority of the group that a program is by itself."""
+    if named.table == "eventlisteners" and "priority" not in named.raw:
+        return DEFAULT_PRIORITY
+    return processes[0].priority if processes else ProgramModel.model_fields["priority"].default

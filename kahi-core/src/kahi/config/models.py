@@ -10,16 +10,21 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kahi.child import RESOURCES
+from kahi.config.listener import known_event
 from kahi.config.values import (
     AutorestartWord,
     ExitCode,
+    FailureWord,
     Limit,
     Mode,
+    Pause,
     Priority,
     Seconds,
     SignalNumber,
     Size,
     Variable,
+    check_url,
+    parse_endpoint,
     parse_socket,
 )
 
@@ -88,6 +93,37 @@ class BackoffModel(Model):
     jitter: float = Field(default=0.0, ge=0, le=1, description="Share of the delay that chance may add.")
 
 
+class HealthModel(Model):
+    """``[programs.NAME.health]``: whether it does its work, and what follows when it does not."""
+
+    http: str = Field(default="", description="URL that answers with 2xx or 3xx; redirects are not followed.")
+    expect: str = Field(default="", description="Text that the answer to http has to hold.")
+    tcp: str = Field(default="", description="host:port that accepts a connection.")
+    exec: str | list[str] = Field(default=[], description="Program that exits with 0.")
+    notify: bool = Field(default=False, description="It tells by itself: READY=1, STATUS=, WATCHDOG=1.")
+    interval: Pause = Field(default=10.0, description="Seconds between two checks.")
+    timeout: Pause = Field(default=3.0, description="Seconds that one check may take.")
+    retries: int = Field(default=3, ge=1, description="Failures in a row that make it unhealthy.")
+    start_period: Seconds = Field(
+        default=0.0, description="Seconds after its start in which failures do not count."
+    )
+    on_failure: FailureWord = Field(
+        default="restart", description='What follows: "restart", "none", "signal:HUP".'
+    )
+
+    @field_validator("http")
+    @classmethod
+    def _url(cls, url: str) -> str:
+        return url if not url else check_url(url)
+
+    @field_validator("tcp")
+    @classmethod
+    def _endpoint(cls, endpoint: str) -> str:
+        if endpoint:
+            parse_endpoint(endpoint)
+        return endpoint
+
+
 class ProgramModel(Model):
     """``[programs.NAME]``: one program, run as one or more processes."""
 
@@ -154,6 +190,9 @@ class ProgramModel(Model):
     environment: dict[str, Variable] = Field(default_factory=dict, description="Its environment.")
     rlimits: dict[str, Limit] = Field(default_factory=dict, description="Resource limits.")
     backoff: BackoffModel = Field(default=BackoffModel(), description="Delays between failed starts.")
+    health: HealthModel = Field(
+        default=HealthModel(), description="Whether it does its work: exactly one of http, tcp, exec, notify."
+    )
 
     @field_validator("rlimits")
     @classmethod
@@ -185,6 +224,22 @@ class FcgiProgramModel(ProgramModel):
     def _address(cls, url: str) -> str:
         parse_socket(url)
         return url
+
+
+class EventListenerModel(ProgramModel):
+    """``[eventlisteners.NAME]``: a pool of processes that get events by supervisord's protocol."""
+
+    events: tuple[str, ...] = Field(
+        default=(),
+        description='Types or prefixes of events, as in ["PROCESS_STATE", "TICK_60"].',
+        strict=False,
+    )
+    buffer_size: int = Field(default=10, ge=1, description="Events that wait at most; the oldest give way.")
+
+    @field_validator("events")
+    @classmethod
+    def _known_events(cls, events: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(known_event(event.upper()) for event in events)
 
 
 class GroupModel(Model):

@@ -6,20 +6,29 @@ import os
 import platform
 import shlex
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from kahi.config.dotenv import DotenvError, parse_dotenv
 from kahi.config.files import Source
-from kahi.config.models import MAX_PROCESSES, FcgiProgramModel, ProgramModel, SupervisorSettings
-from kahi.config.positions import Path
+from kahi.config.health import HealthKinds, read_health
+from kahi.config.listener import impossible_keys
+from kahi.config.models import (
+    MAX_PROCESSES,
+    EventListenerModel,
+    FcgiProgramModel,
+    ProgramModel,
+    SupervisorSettings,
+)
+from kahi.config.place import Place
 from kahi.config.toml import is_list, is_table
 from kahi.config.validation import Report, expand_table, validate
 from kahi.config.values import check_name
 from kahi.definition import (
     Backoff,
+    HealthSettings,
+    ListenerSettings,
     ProcessDefinition,
     ResourceLimit,
     SocketSettings,
@@ -35,25 +44,13 @@ SPECIAL_LOGS = frozenset({"", "AUTO", "/dev/stdout", "/dev/stderr", "/dev/null"}
 """Log destinations that are not files of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the table of a program stands, and what it may hold."""
-
-    source: Source
-    path: Path
-    model: type[ProgramModel] = ProgramModel
-
-    def error(self, report: Report, key: str, message: str) -> None:
-        """Report what is wrong with one of its keys, "" for the table."""
-        report.error(self.source, (*self.path, key) if key else self.path, message)
-
-
 class ProgramReader:
     """Makes process definitions. Equal parts of them are one object, however many programs there are.
 
     Args:
         environ: what ``${NAME}`` refers to.
         plugin_keys: models of the keys that plugins added to programs.
+        health_kinds: kinds of health checks that plugins added.
     """
 
     def __init__(
@@ -61,11 +58,13 @@ class ProgramReader:
         settings: SupervisorSettings,
         environ: Mapping[str, str],
         plugin_keys: Mapping[str, type[BaseModel]],
+        health_kinds: HealthKinds,
         report: Report,
     ) -> None:
         self._settings = settings
         self._environ = {**environ, **settings.environment}
         self._plugin_keys = plugin_keys
+        self._health_kinds = health_kinds
         self._report = report
         self._shared: dict[Hashable, Hashable] = {}
         self._base = settings.directory or os.getcwd()
@@ -79,15 +78,17 @@ class ProgramReader:
             return []
         definitions: list[ProcessDefinition] = []
         model: ProgramModel | None = None
+        expanded = raw
         varies = _mentions_number(raw)
+        errors_before = len(self._report.errors)
         for number in range(first, first + count):
             if model is None or varies:
-                errors_before = len(self._report.errors)
-                model = self._model(place, name, group, raw, number, count)
+                expanded = self._expanded(place, name, group, raw, number, count)
+                model = self._model(place, expanded)
                 if model is None or len(self._report.errors) > errors_before:
                     return []
-            definition = self._definition(place, name, group, model, number, count, raw)
-            if definition is None:
+            definition = self._definition(place, name, group, model, number, count, expanded)
+            if definition is None or len(self._report.errors) > errors_before:
                 return []
             definitions.append(definition)
         return definitions
@@ -99,7 +100,7 @@ class ProgramReader:
             return False
         return True
 
-    def _model(
+    def _expanded(
         self,
         place: Place,
         name: str,
@@ -107,7 +108,7 @@ class ProgramReader:
         raw: dict[str, Any],
         number: int,
         count: int,
-    ) -> ProgramModel | None:
+    ) -> dict[str, Any]:
         names: dict[str, str | int] = {
             "here": place.source.directory,
             "program_name": name,
@@ -116,8 +117,17 @@ class ProgramReader:
             "numprocs": count,
             "host_node_name": platform.node(),
         }
-        expanded = expand_table(raw, place.path, names, self._environ, place.source, self._report)
-        return validate(place.model, expanded, place.path, place.source, self._report, self._plugin_keys)
+        return expand_table(raw, place.path, names, self._environ, place.source, self._report)
+
+    def _model(self, place: Place, expanded: dict[str, Any]) -> ProgramModel | None:
+        also_known = (*self._plugin_keys, *(f"health.{kind}" for kind in self._health_kinds))
+        model = validate(place.model, expanded, place.path, place.source, self._report, also_known)
+        if isinstance(model, EventListenerModel):
+            for key, why in impossible_keys(model):
+                place.error(self._report, key, why)
+            if not model.events:
+                self._report.warning(place.source, (*place.path, "events"), "is empty: no event ever comes")
+        return model
 
     def _definition(
         self,
@@ -157,6 +167,8 @@ class ProgramReader:
             critical=model.critical,
             max_memory=model.max_memory,
             socket=_socket(model),
+            listener=_listener(model),
+            health=self._health(place, model, raw),
             extensions=self._extensions(place, raw),
         )
 
@@ -231,6 +243,8 @@ class ProgramReader:
 
     def _stream(self, model: ProgramModel, stream: str) -> StreamSettings:
         logfile: str = getattr(model, f"{stream}_logfile")
+        if stream == "stdout" and isinstance(model, EventListenerModel):
+            return StreamSettings(logfile=os.devnull, buffer_maxbytes=model.stdout_buffer_maxbytes)
         return StreamSettings(
             logfile=logfile if logfile in SPECIAL_LOGS else self._absolute(logfile),
             maxbytes=getattr(model, f"{stream}_logfile_maxbytes"),
@@ -238,6 +252,11 @@ class ProgramReader:
             buffer_maxbytes=getattr(model, f"{stream}_buffer_maxbytes"),
             strip_ansi=model.strip_ansi,
         )
+
+    def _health(self, place: Place, model: ProgramModel, raw: dict[str, Any]) -> HealthSettings | None:
+        if "health" not in raw:
+            return None
+        return read_health(place, model.health, raw["health"], self._health_kinds, self._report)
 
     def _extensions(self, place: Place, raw: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -259,6 +278,12 @@ def _socket(model: ProgramModel) -> SocketSettings | None:
         return None
     mode = 0o700 if model.socket_mode is None else model.socket_mode
     return SocketSettings(model.socket, model.socket_owner, mode, model.socket_backlog)
+
+
+def _listener(model: ProgramModel) -> ListenerSettings | None:
+    if not isinstance(model, EventListenerModel):
+        return None
+    return ListenerSettings(model.events, model.buffer_size)
 
 
 def _start_policy(model: ProgramModel) -> StartPolicy:

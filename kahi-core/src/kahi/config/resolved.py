@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from kahi.config.config import Config
 from kahi.config.toml import is_list, is_table
-from kahi.definition import UNLIMITED, ProcessDefinition, StreamSettings
+from kahi.definition import UNLIMITED, HealthSettings, ProcessDefinition, StreamSettings
 
 MASK: Final = "********"
 _NAMED: Final = frozenset(signal.Signals)
@@ -75,7 +75,7 @@ def _process(definition: ProcessDefinition) -> dict[str, Any]:
             "max": start.backoff.maximum,
             "jitter": start.backoff.jitter,
         },
-        "stopsignal": signal.Signals(stop.signal).name if stop.signal in _NAMED else stop.signal,
+        "stopsignal": _signal_name(stop.signal),
         "stopwaitsecs": stop.wait,
         "stopasgroup": stop.as_group,
         "killasgroup": stop.kill_as_group,
@@ -100,8 +100,30 @@ def _process(definition: ProcessDefinition) -> dict[str, Any]:
         found |= _stream("stderr", definition.stderr)
     if definition.socket is not None:
         found["socket"] = definition.socket.url
+    if definition.listener is not None:
+        found |= {"events": list(definition.listener.events), "buffer_size": definition.listener.buffer_size}
+    if definition.health is not None:
+        found["health"] = _health(definition.health)
     found |= {key: _section(value) for key, value in definition.extensions.items()}
     return found
+
+
+def _health(health: HealthSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {health.kind: list(health.target) if health.kind == "exec" else health.target}
+    if health.expect:
+        found["expect"] = health.expect
+    action = health.on_failure
+    return found | {
+        "interval": health.interval,
+        "timeout": health.timeout,
+        "retries": health.retries,
+        "start_period": health.start_period,
+        "on_failure": action if isinstance(action, str) else f"signal:{_signal_name(action)}",
+    }
+
+
+def _signal_name(number: int) -> str | int:
+    return signal.Signals(number).name if number in _NAMED else number
 
 
 def _stream(name: str, settings: StreamSettings) -> dict[str, Any]:

@@ -9,7 +9,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kahi.config.models import FcgiProgramModel, GroupModel, ProgramModel, SupervisorSettings
+from kahi.config.models import (
+    EventListenerModel,
+    FcgiProgramModel,
+    GroupModel,
+    ProgramModel,
+    SupervisorSettings,
+)
 from kahi.hookspecs import ConfigSection
 
 HEAD: Final = """\
@@ -42,6 +48,7 @@ def sample(sections: Iterable[ConfigSection] = ()) -> str:
     for section in in_program:
         parts += _table(f"programs.example.{section.name}", section.model, active=False)
     parts += _table("fcgi_programs.example", FcgiProgramModel, active=False, only_new=True)
+    parts += _table("eventlisteners.example", EventListenerModel, active=False, only_new=True)
     parts += _table("groups.examples", GroupModel, active=False)
     for section in sections:
         if not section.in_program:

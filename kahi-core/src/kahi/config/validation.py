@@ -106,7 +106,11 @@ def validate(
     report: Report,
     also_known: Iterable[str] = (),
 ) -> ModelT | None:
-    """Make a model of a table; None when that is impossible, with the reasons in ``report``."""
+    """Make a model of a table; None when that is impossible, with the reasons in ``report``.
+
+    Args:
+        also_known: keys besides those of the model; ``table.key`` for one in an inner table.
+    """
     _report_unknown_keys(model, raw, path, source, report, frozenset(also_known))
     try:
         return model.model_validate(raw)
@@ -139,7 +143,8 @@ def _report_unknown_keys(
             and isinstance(field.annotation, type)
             and issubclass(field.annotation, BaseModel)
         ):
-            _report_unknown_keys(field.annotation, value, (*path, key), source, report, frozenset())
+            inner = {name.removeprefix(f"{key}.") for name in also_known if name.startswith(f"{key}.")}
+            _report_unknown_keys(field.annotation, value, (*path, key), source, report, frozenset(inner))
 
 
 def _key_path(detail: ErrorDetails, raw: dict[str, Any]) -> Path:

@@ -6,10 +6,11 @@ import os
 import re
 import signal
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from kahi.definition import UNLIMITED
+from kahi.definition import UNLIMITED, FailureAction
 
 MAX_SOCKET_PATH: Final = 103
 """Bytes of a Unix socket's path that every system accepts."""
@@ -116,6 +117,56 @@ def parse_socket(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """Host and port of ``host:port``.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise ValueError('is no address (allowed: "host:port")')
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError("an IPv6 address stands in brackets: [::1]:5432")
+    if not host:
+        raise ValueError('is no address (allowed: "host:port")')
+    return host, int(port)
+
+
+def check_url(url: str) -> str:
+    """``url``, if something can be asked for by HTTP there.
+
+    Raises:
+        ValueError: why not.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not url.isprintable():
+        raise ValueError('is no URL (allowed: "http://host:port/path", "https://…")')
+    if " " in url:
+        raise ValueError("a URL holds no blanks")
+    return url
+
+
+def parse_failure_action(value: object) -> FailureAction:
+    """ "restart", "none", or the number of the signal in "signal:HUP"."""
+    if value == "restart":
+        return "restart"
+    if value == "none":
+        return "none"
+    if isinstance(value, str) and value.startswith("signal:"):
+        try:
+            return parse_signal(value.removeprefix("signal:"))
+        except ValueError:
+            raise ValueError(f"{value.removeprefix('signal:')!r} is no signal") from None
+    raise ValueError('is not allowed (allowed: "restart", "none", "signal:NAME")')
+
+
 def parse_autorestart(value: object) -> str:
     """``always``, ``never`` or ``unexpected``, from true, false (or as strings) and "unexpected"."""
     words = {True: "always", False: "never", "true": "always", "false": "never", "unexpected": "unexpected"}
@@ -162,7 +213,12 @@ AutorestartWord = Annotated[
     BeforeValidator(parse_autorestart),
     WithJsonSchema({"enum": [True, False, "unexpected"]}),
 ]
+FailureWord = Annotated[
+    FailureAction, BeforeValidator(parse_failure_action), WithJsonSchema({"type": "string"})
+]
 Variable = Annotated[str, BeforeValidator(_to_text)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Pause = Annotated[float, Field(ge=0.1, allow_inf_nan=False)]
+"""Seconds between things that are done again and again."""
 Priority = Annotated[int, Field(ge=0, le=999)]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
