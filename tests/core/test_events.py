@@ -131,23 +131,33 @@ def test_everybody_sees_the_same_order(bus: EventBus) -> None:
 def test_one_that_raises_stops_no_other(
     bus: EventBus, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[tuple[str, str]] = []
     seen: list[Event] = []
 
     def fail(_: Event) -> None:
         raise error
 
-    anonymous = bus.subscribe(fail)
-    named = bus.subscribe(fail, owner="notify")
+    first = bus.subscribe(fail)
     bus.subscribe(seen.append)
-    bus.on_error = lambda subscription, event, _: told.append((subscription.owner, event.type))
     with caplog.at_level(logging.ERROR):
         bus.publish(group("a"))
         bus.publish(group("b"))
-    assert len(seen) == 2
-    assert told == [("notify", "PROCESS_GROUP_ADDED")] * 2
-    assert anonymous.errors == named.errors == 2
-    assert len(caplog.records) == 2
+    assert len(seen) == first.errors == len(caplog.records) == 2
+
+
+def test_errors_are_counted_by_owner(bus: EventBus) -> None:
+    told: list[tuple[str, str]] = []
+
+    def fail(_: Event) -> None:
+        raise ValueError
+
+    bus.guard(lambda _: "found", lambda owner, what, _: told.append((owner, what)))
+    bus.subscribe(fail, owner="notify")
+    bus.subscribe(fail)
+    bus.publish(group("a"))
+    assert told == [(owner, "subscriber of PROCESS_GROUP_ADDED") for owner in ("notify", "found")]
+    bus.drop("found")
+    bus.publish(group("b"))
+    assert [owner for owner, _ in told] == ["notify", "found", "notify"]
 
 
 def test_who_leaves_while_an_event_is_on_its_way_does_not_get_it(bus: EventBus) -> None:

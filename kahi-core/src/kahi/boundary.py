@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-PLUGIN_ERRORS: Final = (Exception, SystemExit, asyncio.CancelledError)
-"""What a plain function of a plugin may raise without hurting anybody: errors, an attempt to end the
-program, and the result of a future that was cancelled. (In a coroutine, a cancellation is the
-daemon's own.)"""
+AWAITED_ERRORS: Final = (Exception, SystemExit)
+"""What a coroutine of a plugin may raise without hurting anybody: errors, and an attempt to end the
+program. A cancellation is the daemon's own."""
+
+PLUGIN_ERRORS: Final = (*AWAITED_ERRORS, asyncio.CancelledError)
+"""What a plain function of a plugin may raise without hurting anybody: the same, and the result of a
+future that was cancelled."""

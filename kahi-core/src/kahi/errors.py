@@ -8,7 +8,7 @@ HTTP codes in one table, the command line maps them to exit codes in another.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -180,3 +180,11 @@ class ShuttingDown(KahiError):
 
     def __init__(self) -> None:
         super().__init__("shutting down")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remark with the known name that ``name`` may have meant, "" when none is near."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,21 +1,29 @@
-"""Every hook that core calls: when, how often, on which thread, and what an exception does.
+"""Every hook that core calls: when, how often, in which order, and what an exception does.
 
 A plugin implements some of them with ``@hookimpl`` in a module that an entry point of the group
-``kahi.plugins`` names. Implementations name only the arguments they need. Adding a hook or an
-argument is compatible; removing one takes a release of warnings.
+``kahi.plugins`` names. Implementations name only the arguments they need. A plain function is
+called on the event-loop thread unless its hook says otherwise, and must not block; a hook that is
+specified with ``async def`` is implemented with ``async def``.
 
-All hooks are called on the event-loop thread unless said otherwise, and must not block.
+Plugins are called by name, each after those that it names in ``kahi_requires``. What a plugin
+raises is logged with its traceback when it is seen for the first time, and counted.
+
+Adding a hook, or an argument to a hook, is compatible: implementations that do not name the
+argument go on as before. A hook or an argument that is to be removed warns whoever implements or
+names it for at least one release before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
-import pluggy
 from pydantic import BaseModel
+
+from kahi.errors import KahiError
+from kahi.markers import PROJECT, hookimpl, hookspec
 
 if TYPE_CHECKING:
     from kahi.config.config import Config
@@ -23,11 +31,22 @@ if TYPE_CHECKING:
     from kahi.events import Event
     from kahi.plugins import PluginContext
 
-PROJECT = "kahi"
+__all__ = [
+    "CORE_TABLES",
+    "PROJECT",
+    "ConfigSection",
+    "LogSink",
+    "Service",
+    "SpawnRequest",
+    "SpawnVeto",
+    "hookimpl",
+    "hookspec",
+]
 
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function of a plugin as the implementation of the hook it is named after."""
+CORE_TABLES: Final = frozenset(
+    {"include", "supervisor", "programs", "fcgi_programs", "eventlisteners", "groups"}
+)
+"""Tables of the configuration that no plugin can declare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +73,56 @@ class Service:
     Args:
         name: how it is called in the log.
         run: makes an async context manager; the service is up while it is entered, and is left in
-            order at shutdown. When it ends by an exception it is started again, with backoff.
+            order at shutdown. When it ends by itself it is started again, with backoff.
+        stop_seconds: how long leaving it may take at shutdown; after that it is cancelled, and then
+            left behind.
     """
 
     name: str
     run: Callable[[], AbstractAsyncContextManager[None]]
+    stop_seconds: float = 5.0
+
+
+class SpawnVeto(KahiError):
+    """A plugin does not let a process be spawned.
+
+    Args:
+        retry: the same may be allowed later: count it as a failed start, with backoff.
+    """
+
+    def __init__(self, reason: str, *, retry: bool = False) -> None:
+        self.retry = retry
+        super().__init__(reason)
+
+
+@dataclass(slots=True)
+class SpawnRequest:
+    """What is about to be executed; ``argv``, ``environment`` and ``rlimits`` may be changed.
+
+    Args:
+        name: the process, ``program`` and ``group`` it belongs to.
+        settings: what the program says under the plugins' own keys, by key.
+        argv: the command, never empty.
+        environment: everything the child gets.
+        rlimits: soft and hard limit by name, as in ``nofile``; -1 is unlimited.
+    """
+
+    name: str
+    program: str
+    group: str
+    settings: Mapping[str, Any]
+    argv: list[str]
+    environment: dict[str, str]
+    rlimits: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+
+    def veto(self, reason: str, *, retry: bool = False) -> NoReturn:
+        """Do not let the process be spawned; raises SpawnVeto.
+
+        Args:
+            reason: said in the state of the process and in its events.
+            retry: try again with backoff; otherwise the process is FATAL at once.
+        """
+        raise SpawnVeto(reason, retry=retry)
 
 
 class LogSink(Protocol):
@@ -77,46 +141,123 @@ class LogSink(Protocol):
 def kahi_addhooks() -> Sequence[object]:  # type: ignore[empty-body]
     """Add hooks of the plugin's own: modules (or other namespaces) of hook specifications.
 
-    Called once, after all plugins were imported and before any other hook. The plugin calls them
-    with [PluginManager.call][kahi.plugins.PluginManager.call]. An implementation in a plugin that
-    also works without them says ``@hookimpl(optionalhook=True)``. An exception makes the plugin
-    fail.
+    The plugin calls them with `ctx.plugins.call`, or with `first` where one answer decides. An
+    implementation in a plugin that also works without them says `@hookimpl(optionalhook=True)`.
+
+    Called: once, after all plugins were imported and before any other hook.
+    Exception: the plugin fails.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_addhooks():
+            from notify import hookspecs
+            return [hookspecs]
     """
 
 
 @hookspec
 def kahi_config_sections() -> Sequence[ConfigSection]:  # type: ignore[empty-body]
-    """Declare tables and program keys of the plugin.
+    """Declare tables and program keys of the plugin, as pydantic models.
 
-    Called once, before the configuration is read. An exception makes the plugin fail; its tables
-    are then accepted with a warning.
+    What the tables hold is found in `ctx.config.sections["notify"]`, and what a program says in
+    `definition.extensions["notify"]`. A table that is not in the configuration has its defaults, or
+    is None when a key without default is missing. A table that is wrong refuses the start or the
+    reload, with file and line.
+
+    Called: once, before the configuration is read.
+    Exception: the plugin fails; its tables are then accepted with a warning.
+    Since: 0.1
+
+    Example:
+        class Settings(BaseModel):
+            command: list[str] = []
+
+        @hookimpl
+        def kahi_config_sections():
+            return [ConfigSection("notify", Settings)]
     """
 
 
 @hookspec
 def kahi_validate_config(config: Config) -> Sequence[Problem] | None:  # type: ignore[empty-body]
-    """Report what the models alone can not see.
+    """Report what the models alone can not see. Any problem refuses the start or the reload.
 
-    Called for each configuration that is read and otherwise valid, at start, on reload and by
-    ``kahi check``, possibly on a worker thread. Any problem refuses the start or the reload.
+    Called: for each configuration that is read and otherwise valid, at start, on reload and by
+        `kahi check`; on a reload on a worker thread. May block on the disk.
+    Exception: logged and counted; the configuration is used all the same.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_validate_config(config):
+            command = config.sections["notify"].command
+            if command and shutil.which(command[0]) is None:
+                return [Problem(config.path, 0, "[notify] command", f"there is no {command[0]}")]
+            return None
     """
 
 
 @hookspec
 def kahi_setup(ctx: PluginContext) -> None:
-    """Prepare: subscribe to events, open sockets.
+    """Prepare: open sockets, subscribe to events.
 
-    Called once, in the event loop, before privileges are dropped and before anything is spawned.
-    An exception makes the plugin fail; the daemon goes on without it unless it is required.
+    Called: once, in the event loop, before privileges are dropped and before anything is spawned.
+    Exception: the plugin fails; the daemon goes on without it, unless it is required.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_setup(ctx):
+            ctx.events.subscribe(told, "process_state_fatal", owner="notify")
     """
 
 
 @hookspec
 def kahi_services(ctx: PluginContext) -> Sequence[Service]:  # type: ignore[empty-body]
-    """Give the plugin's long-running parts.
+    """Give the plugin's long-running parts: tasks that live as long as the daemon.
 
-    Called once, after what starts by itself has been started. Each service runs in a task of its
-    own that is supervised like a process.
+    Each is an async context manager that is entered in a task of its own, once what starts by itself
+    has been spawned, and left in order at shutdown. One that raises is started again, with backoff.
+
+    Called: once, in the event loop, after `kahi_setup` and before anything is spawned.
+    Exception: the plugin fails.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_services(ctx):
+            return [Service("sender", lambda: sending(ctx))]
+
+        @asynccontextmanager
+        async def sending(ctx):
+            with ctx.events.queue("process_state", owner="notify") as queue:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(send_all, queue)
+                    yield
+                    queue.close()
+    """
+
+
+@hookspec
+async def kahi_prepare_spawn(request: SpawnRequest) -> None:
+    """Change what is about to be executed, or refuse it with `request.veto("reason")`.
+
+    A plugin sees what those before it have changed. The wait counts as part of STARTING; a process
+    that is stopped meanwhile is not spawned. Whether anybody implements this is looked at once:
+    without it, spawning does not wait for anything.
+
+    Called: before each spawn of each process, in the event loop, one plugin after the other.
+    Exception: the process is not spawned: it is a failed start, whose error names the plugin. The
+        same goes for a hook that takes longer than 5 seconds. A veto makes the process FATAL, or
+        counts as a failed start if it says `retry=True`.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        async def kahi_prepare_spawn(request):
+            if "vault" in request.settings:
+                request.environment["TOKEN"] = await fetch_token(request.settings["vault"])
     """
 
 
@@ -124,17 +265,32 @@ def kahi_services(ctx: PluginContext) -> Sequence[Service]:  # type: ignore[empt
 def kahi_event(event: Event) -> None:
     """Something happened.
 
-    Called for each event, in order, after it is committed. An exception is logged and counted, and
-    does not keep others from being told.
+    With a filter, `@hookimpl(events=["process_state"])`, it is called for those types only, and
+    costs nothing for others. A plugin may have several, with `specname="kahi_event"`. A slow reader
+    uses `ctx.events.queue` in a service.
+
+    Called: for each event, in order, in the event loop, once the change it tells of is done.
+    Exception: logged and counted; others are told all the same.
+    Since: 0.1
+
+    Example:
+        @hookimpl(events=["process_state_fatal"])
+        def kahi_event(event):
+            print(event.name, event.spawn_error)
     """
 
 
 @hookspec
 def kahi_reload(ctx: PluginContext, old: Config, new: Config) -> None:
-    """A new configuration was applied; take over what concerns the plugin.
+    """A new configuration is in force; take over what concerns the plugin.
 
-    Called after each reload that changed something. An exception is logged and counted.
+    Called: after each reload, in the event loop, when the processes have been dealt with.
+    Exception: logged and counted.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_reload(old, new):
+            if old.sections["notify"] != new.sections["notify"]:
+                sender.use(new.sections["notify"])
     """
-
-
-HookResult = Any

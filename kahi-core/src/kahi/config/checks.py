@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from kahi.config.place import Place
 from kahi.config.programs import SPECIAL_LOGS
-from kahi.config.validation import Report, nearest
+from kahi.config.validation import Report
 from kahi.definition import GroupDefinition, ProcessDefinition
+from kahi.errors import nearest
 
 
 def check_processes(

@@ -25,10 +25,10 @@ from kahi.config.models import (
 from kahi.config.place import Place
 from kahi.config.programs import ProgramReader
 from kahi.config.toml import is_list, is_table
-from kahi.config.validation import Report, expand_table, nearest, validate
+from kahi.config.validation import Report, expand_table, validate
 from kahi.config.values import check_name
 from kahi.definition import GroupDefinition, ProcessDefinition
-from kahi.errors import ConfigError, Problem
+from kahi.errors import ConfigError, Problem, nearest
 from kahi.hookspecs import ConfigSection
 
 MAIN_ONLY: Final = frozenset({"supervisor", "server"})

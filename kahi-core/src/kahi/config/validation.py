@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -14,7 +13,7 @@ from kahi.config.expansion import ExpansionError, expand
 from kahi.config.files import Source
 from kahi.config.positions import Path
 from kahi.config.toml import is_list, is_table
-from kahi.errors import Problem
+from kahi.errors import Problem, nearest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -63,12 +62,6 @@ class Report:
         """Make unknown keys errors when ``strict``, else warnings."""
         (self.errors if strict else self.warnings).extend(self._unknown)
         self._unknown = []
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A remark with the known name that ``name`` may have meant, "" when none is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def expand_table(

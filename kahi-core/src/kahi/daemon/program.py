@@ -39,7 +39,7 @@ from kahi.output import (
     StreamKey,
     remove_auto_logs,
 )
-from kahi.plugins import PluginContext, PluginMissing
+from kahi.plugins import PluginContext
 from kahi.process import Host
 from kahi.reaper import Reaper
 from kahi.supervisor import Supervisor
@@ -152,16 +152,17 @@ class _Daemon:
         plugins, settings = self._loaded.plugins, supervisor.settings
         _make_room(self._system, supervisor.config)
         context = PluginContext(supervisor, plugins, self._daemon_log, self._user)
+        supervisor.events.guard(plugins.owner_of, plugins.count_error)
+        plugins.on_failure = supervisor.events.drop
         plugins.setup(context)
         plugins.require(settings.required_plugins)
         drop_privileges(self._system, self._user)
+        services = plugins.services(context)
+        plugins.require(settings.required_plugins)
         if not settings.nocleanup:
             remove_auto_logs(settings.childlogdir, settings.identifier)
-        for name, callback in plugins.event_callbacks():
-            supervisor.events.subscribe(callback, owner=name)
-        supervisor.events.on_error = lambda subscription, event, error: plugins.count_error(
-            subscription.owner, f"kahi_event of {event.type}", error
-        )
+        for name, callback, types in plugins.event_callbacks():
+            supervisor.events.subscribe(callback, *types, owner=name)
         supervisor.on_reloaded = lambda old, new: self._reloaded(context, old, new)
         _warn(supervisor.config)
         log.info(
@@ -173,22 +174,13 @@ class _Daemon:
             # Logs are open then and children spawned: services may take their time to import.
             await plane.catch_up()
             supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
-            for name, service in plugins.services(context):
+            for name, service in services:
                 tasks.start_soon(run_service, plugins, name, service)
-            self._judge_start(supervisor)
+            self._background.tell_up()
             await supervisor.ending.wait()
             await supervisor.ending.stop_everything()
             tasks.cancel_scope.cancel()
         log.info("%s ends with exit code %d", settings.identifier, supervisor.ending.exit_code)
-
-    def _judge_start(self, supervisor: Supervisor) -> None:
-        try:
-            self._loaded.plugins.require(supervisor.settings.required_plugins)
-        except PluginMissing as error:
-            self._background.tell_failure(f"kahi: {error}")
-            supervisor.ending.request(str(error), exit_code=1)
-        else:
-            self._background.tell_up()
 
     def _host(self, loop: asyncio.AbstractEventLoop, plane: DataPlane, reaper: Reaper) -> Host:
         system = self._system

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 HISTORY_LENGTH: Final = 1000
 
 Subscriber = Callable[[Event], None]
+ErrorCounter = Callable[[str, str, BaseException], None]
 
 
 class Subscription:
@@ -59,7 +60,18 @@ class EventBus:
         self._pending: deque[Event] = deque()
         self._publishing = False
         self.last_serial = 0
-        self.on_error: Callable[[Subscription, Event, BaseException], None] | None = None
+        self._owner_of: Callable[[Subscriber], str] = lambda _: ""
+        self._count_error: ErrorCounter = _log_error
+
+    def guard(self, owner_of: Callable[[Subscriber], str], count_error: ErrorCounter) -> None:
+        """Have errors of subscribers counted by who owns them.
+
+        Args:
+            owner_of: finds the plugin whose code a subscriber is, "" when it is none's.
+            count_error: told of the owner, what it was told of, and what it raised.
+        """
+        self._owner_of = owner_of
+        self._count_error = count_error
 
     def subscribe(self, callback: Subscriber, *types: str, owner: str = "") -> Subscription:
         """Have ``callback`` called for each event of the given types or prefixes.
@@ -67,8 +79,10 @@ class EventBus:
         Args:
             callback: called on the event-loop thread, must not block.
             types: ``EVENT`` when none is given.
-            owner: who is named when the callback raises: the name of a plugin.
+            owner: the plugin that is named when the callback raises; the one whose code it is when
+                nobody is named.
         """
+        owner = owner or self._owner_of(callback)
         subscription = Subscription(self, callback, types or (EVERYTHING,), owner)
         self._subscriptions.append(subscription)
         self._by_type.clear()
@@ -99,6 +113,11 @@ class EventBus:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._by_type.clear()
+
+    def drop(self, owner: str) -> None:
+        """Take everything that belongs to a plugin off the bus."""
+        for subscription in [each for each in self._subscriptions if each.owner == owner]:
+            subscription.close()
 
     def wanted(self, event_type: str) -> bool:
         """Whether anybody subscribed to ``event_type``; lets a hot path skip making the event."""
@@ -160,15 +179,12 @@ class EventBus:
             try:
                 subscription.callback(event)
             except PLUGIN_ERRORS as error:
-                self._count_error(subscription, event, error)
+                subscription.errors += 1
+                self._count_error(subscription.owner, f"subscriber of {event.type}", error)
 
-    def _count_error(self, subscription: Subscription, event: Event, error: BaseException) -> None:
-        subscription.errors += 1
-        if self.on_error is not None and subscription.owner:
-            self.on_error(subscription, event, error)
-        else:
-            who = subscription.owner or subscription.callback
-            log.error("event subscriber %s failed on %s", who, event.type, exc_info=error)
+
+def _log_error(owner: str, what: str, error: BaseException) -> None:
+    log.error("%s %s raised", owner or "a", what, exc_info=error)
 
 
 def _nobody(_: Event) -> None:
