@@ -22,6 +22,7 @@ FLOORS = {
     "boundary": 0,
     "events": 1,
     "hookspecs": 1,
+    "markers": 1,
     "plugins": 1,
     "lifecycle": 2,
     "child": 2,
