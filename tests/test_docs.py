@@ -69,6 +69,17 @@ def test_the_generated_reference_has_every_key(tmp_path: Path) -> None:
     assert "## `[server.unix]`" in text
 
 
+def test_the_generated_reference_has_every_option(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
+    text = (tmp_path / "command-line.md").read_text(encoding="utf-8")
+    for name in CORE:
+        assert f"## `kahi {name}`" in text
+    for name in COMMANDS:
+        assert f"## `kahi ctl {name}`" in text
+    for option in ("--no-wait", "--watch", "--types A,B", "-p, --password PASSWORD", "--algorithm"):
+        assert option in text
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

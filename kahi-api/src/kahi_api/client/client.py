@@ -3,78 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
-from urllib.parse import quote
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
+from kahi_api.client.address import parse_address
 from kahi_api.client.errors import ApiError, ConnectionLost
-from kahi_api.client.http import Connection, Response
-from kahi_api.client.sse import ServerEvent, events
+from kahi_api.client.http import SILENCE, Connection, Response
 
+if TYPE_CHECKING:
+    import ssl
 
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A process as the daemon describes it; times are RFC 3339, ``uptime`` whole seconds."""
-
-    name: str
-    group: str
-    state: str
-    statecode: int
-    pid: int
-    uptime: int
-    description: str
-    exitstatus: int
-    program: str = ""
-    exit_signal: str | None = None
-    spawn_error: str = ""
-    started_at: str | None = None
-    stopped_at: str | None = None
-    restarts: int = 0
-    ready: bool = False
-    health: str = "none"
-    priority: int = 999
-    stdout_logfile: str = ""
-    stderr_logfile: str = ""
-    memory_bytes: int | None = None
-    cpu_percent: float | None = None
-    oneshot: bool = False
-    expected_exit: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one process in an operation; ``error`` is "" when it is as was asked."""
-
-    name: str
-    ok: bool
-    state: str
-    error: str = ""
-    code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LogPiece:
-    """A piece of a log; ``offset`` is that after its last byte."""
-
-    data: bytes
-    offset: int
+    from kahi_api.client.following import Waiting
+    from kahi_api.client.objects import Changes, Event, Group, LogPiece, Process, Readiness, Result, Version
+    from kahi_api.client.sse import ServerEvent
 
 
 class Client:
-    """Talks to one daemon. Not for several threads at once.
+    """Talks to one daemon. Not for several threads at once, but for `close`.
 
     Every method raises `CannotConnect` when nobody is there, `ConnectionLost` when an answer breaks
     off, and `ApiError` when the daemon refuses.
 
     Args:
-        socket: path of the daemon's Unix socket.
+        address: path of the daemon's Unix socket, ``http://HOST:PORT`` or ``https://HOST:PORT``.
+        username: for Basic authentication, which TCP asks for.
         timeout: seconds to wait for an answer; None without end, which a stop may well take.
+        tls: for https; without it certificates are checked against what the system trusts.
     """
 
-    def __init__(self, socket: str, *, timeout: float | None = None) -> None:
-        self.socket = socket
-        self._connection = Connection(socket, timeout)
+    def __init__(
+        self,
+        address: str,
+        *,
+        username: str = "",
+        password: str = "",
+        timeout: float | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._address = parse_address(address, tls)
+        self._headers = _basic(username, password) if username or password else {}
+        self._connection = Connection(self._address, self._headers, timeout)
+        self._streams: set[Connection] = set()
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -82,21 +52,36 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def address(self) -> str:
+        """Where the daemon is."""
+        return str(self._address)
+
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and end what is followed, in another thread too."""
+        self._is_closed = True
         self._connection.close()
+        for stream in tuple(self._streams):
+            stream.interrupt()
+
+    # Processes
 
     def raw_processes(self) -> list[dict[str, Any]]:
         """All processes, just as the daemon sent them."""
         return self._json("GET", "/api/v1/processes")
 
-    def processes(self) -> list[Process]:
-        """All processes in name order."""
-        return [_process(entry) for entry in self.raw_processes()]
+    def processes(self, *, group: str = "", state: str = "") -> list[Process]:
+        """All processes in name order, or those of a group or in a state."""
+        from kahi_api.client.objects import Process, made
+
+        query = _query(group=group, state=state)
+        return [made(Process, entry) for entry in self._json("GET", f"/api/v1/processes{query}")]
 
     def process(self, name: str) -> Process:
         """One process."""
-        return _process(self._json("GET", _path(name)))
+        from kahi_api.client.objects import Process, made
+
+        return made(Process, self._json("GET", _path(name)))
 
     def start(self, name: str, *, wait: bool = True) -> Process:
         """Start one process; with ``wait`` until its first attempt is decided."""
@@ -110,38 +95,88 @@ class Client:
         """Stop and start one process; one that is not running is started."""
         return self._operate(name, "restart", wait)
 
-    def act(self, action: str, targets: Sequence[str], *, wait: bool = True) -> list[Result]:
+    def act(
+        self, action: str, targets: Sequence[str], *, wait: bool = True, signal: str = ""
+    ) -> list[Result]:
         """One ordered operation on everything that ``targets`` name.
 
         Args:
-            action: ``start``, ``stop`` or ``restart``.
+            action: ``start``, ``stop``, ``restart``, ``signal`` or ``clear``.
             targets: names, ``group:*``, glob patterns, ``all``.
+            signal: the one to send, by name or number.
         """
-        answer = self._json(
-            "POST", f"/api/v1/actions?wait={_word(wait)}", {"action": action, "targets": list(targets)}
-        )
-        return [Result(**_known(Result, entry)) for entry in answer]
+        from kahi_api.client.objects import Result, made
+
+        body = {"action": action, "targets": list(targets)}
+        if signal:
+            body["signal"] = signal
+        answer = self._json("POST", f"/api/v1/actions?wait={_word(wait)}", body)
+        return [made(Result, entry) for entry in answer]
+
+    def signal(self, name: str, signal: str) -> None:
+        """Send a signal to one process."""
+        self._json("POST", f"{_path(name)}/signal", {"signal": signal})
+
+    # Input and output
+
+    def send(self, name: str, data: bytes, *, end: bool = False) -> None:
+        """Write to a process's standard input; ``end`` closes it, where the configuration allows."""
+        import binascii
+
+        body: dict[str, Any] = {"data_base64": binascii.b2a_base64(data, newline=False).decode()}
+        if end:
+            body["end"] = True
+        self._json("POST", f"{_path(name)}/stdin", body)
 
     def log(
         self, name: str, stream: str = "stdout", *, offset: int | None = None, length: int = 1600
     ) -> LogPiece:
         """A piece of a log; the last ``length`` bytes without an ``offset``."""
-        query = f"?length={length}" + ("" if offset is None else f"&offset={offset}")
-        response = self._checked(
-            self._connection.request("GET", f"{_path(name)}/log/{quote(stream, safe='')}{query}")
-        )
-        return LogPiece(response.body, int(response.headers.get("x-log-offset", "0")))
+        return self._log(f"{_path(name)}/log/{_quoted(stream)}", offset, length)
 
-    def follow_log(self, name: str, stream: str = "stdout", *, offset: int) -> Iterator[ServerEvent | None]:
-        """What a log grows by, from ``offset`` on; ends only when the daemon does.
+    def follow_log(
+        self, name: str, stream: str = "stdout", *, offset: int, waiting: Waiting | None = None
+    ) -> Iterator[LogPiece]:
+        """What a log grows by, from ``offset`` on, over all restarts of the process.
 
-        None is given now and then while nothing is printed.
+        Args:
+            waiting: called when the daemon goes away; it is then waited for, and the log goes on
+                where it was. None raises `ConnectionLost`.
         """
-        yield from self._events(f"{_path(name)}/log/{quote(stream, safe='')}/stream", last=str(offset))
+        path = f"{_path(name)}/log/{_quoted(stream)}/stream"
+        daemon = self.version().pid if waiting else 0
 
-    def groups(self) -> list[dict[str, Any]]:
-        """Active groups: name, priority, names of processes."""
-        return self._json("GET", "/api/v1/groups")
+        def again(last: str) -> str:
+            if self.version().pid == daemon:
+                return last
+            process = self.process(name)
+            # What is kept in memory is of the new daemon's time altogether.
+            is_file = process.stderr_logfile if stream == "stderr" else process.stdout_logfile
+            return last if is_file else "0"
+
+        yield from _pieces(self._follow(path, str(offset), waiting, again), offset)
+
+    def clear_log(self, name: str, stream: str = "stdout") -> None:
+        """Empty a log."""
+        self._json("DELETE", f"{_path(name)}/log/{_quoted(stream)}")
+
+    def attach(self, name: str) -> Iterator[LogPiece | Event]:
+        """Both streams of a process as they grow, and its changes of state.
+
+        Nobody else can be attached to the process until the iterator, or the client, is closed.
+
+        Raises:
+            ApiError: at once, when somebody else is attached, or the process takes no input.
+        """
+        return _attached(self._events(f"{_path(name)}/attach"))
+
+    # Groups and configuration
+
+    def groups(self) -> list[Group]:
+        """Active groups in name order."""
+        from kahi_api.client.objects import Group, made
+
+        return [made(Group, entry) for entry in self._json("GET", "/api/v1/groups")]
 
     def add_group(self, name: str) -> None:
         """Make a group of the configuration active."""
@@ -149,64 +184,199 @@ class Client:
 
     def remove_group(self, name: str) -> None:
         """Make a group inactive; it must be down."""
-        self._json("DELETE", f"/api/v1/groups/{quote(name, safe='')}")
+        self._json("DELETE", f"/api/v1/groups/{_quoted(name)}")
 
     def config(self) -> dict[str, Any]:
         """The resolved configuration, without secrets."""
         return self._json("GET", "/api/v1/config")
 
-    def reread(self) -> dict[str, Any]:
-        """What an update would do: lists ``added``, ``changed``, ``removed``, ``warnings``."""
-        return self._json("POST", "/api/v1/config/reread")
+    def reread(self) -> Changes:
+        """What an update would do."""
+        return self._changes("reread", None)
 
-    def update(self, groups: Sequence[str] | None = None) -> dict[str, Any]:
+    def update(self, groups: Sequence[str] | None = None) -> Changes:
         """Take over what changed in the configuration, or only what concerns ``groups``."""
-        return self._json(
-            "POST", "/api/v1/config/update", None if groups is None else {"groups": list(groups)}
-        )
+        return self._changes("update", None if groups is None else {"groups": list(groups)})
 
-    def version(self) -> dict[str, Any]:
+    # The daemon
+
+    def version(self) -> Version:
         """Version, pid and plugins of the daemon."""
-        return self._json("GET", "/api/v1/version")
+        from kahi_api.client.objects import Version, made
+
+        return made(Version, self._json("GET", "/api/v1/version"))
 
     def health(self) -> str:
         """``ok``, or what is wrong with the daemon."""
-        response = self._connection.request("GET", "/healthz")
-        return str(json.loads(response.body).get("status", ""))
+        return str(self._probe("/healthz").get("status", ""))
+
+    def ready(self, processes: Sequence[str] = ()) -> Readiness:
+        """Whether everything that starts by itself is up, or these processes are."""
+        from kahi_api.client.objects import Readiness
+
+        answer = self._probe(f"/readyz{_query(process=','.join(processes))}")
+        return Readiness(
+            answer.get("status") == "ready", list(answer.get("pending", ())), list(answer.get("failing", ()))
+        )
+
+    def daemon_log(self, *, offset: int | None = None, length: int = 1600) -> LogPiece:
+        """A piece of the daemon's own log; its end without an ``offset``."""
+        return self._log("/api/v1/log", offset, length)
+
+    def follow_daemon_log(self, *, offset: int, waiting: Waiting | None = None) -> Iterator[LogPiece]:
+        """What the daemon's own log grows by; see `follow_log`."""
+        yield from _pieces(self._follow("/api/v1/log/stream", str(offset), waiting), offset)
+
+    def reopen_logs(self) -> None:
+        """Have all log files opened anew, as after somebody moved them."""
+        self._json("POST", "/api/v1/logs/reopen")
+
+    def events(self, *, since: int = 0, limit: int | None = None) -> list[Event]:
+        """What happened recently, oldest first; with a serial above ``since``, the newest ``limit``."""
+        from kahi_api.client.objects import Event
+
+        query = _query(since=str(since) if since else "", limit="" if limit is None else str(limit))
+        return [
+            Event(str(entry["type"]), int(entry["serial"]), entry)
+            for entry in self._json("GET", f"/api/v1/events{query}")
+        ]
+
+    def follow_events(
+        self,
+        types: Sequence[str] = (),
+        *,
+        process: str = "",
+        since: int | None = None,
+        waiting: Waiting | None = None,
+    ) -> Iterator[Event]:
+        """What happens from now on, or since the event with a serial.
+
+        Args:
+            types: of events, or what their types begin with; all without.
+            waiting: called when the daemon goes away; see `follow_log`.
+        """
+        from kahi_api.client.following import happened
+
+        path = f"/api/v1/events/stream{_query(types=','.join(types), process=process)}"
+        for event in self._follow(path, "" if since is None else str(since), waiting):
+            yield happened(event)
 
     def shutdown(self) -> None:
         """Have the daemon stop everything and end; returns at once."""
         self._json("POST", "/api/v1/shutdown")
 
     def _operate(self, name: str, action: str, wait: bool) -> Process:
-        return _process(self._json("POST", f"{_path(name)}/{action}?wait={_word(wait)}"))
+        from kahi_api.client.objects import Process, made
+
+        return made(Process, self._json("POST", f"{_path(name)}/{action}?wait={_word(wait)}"))
+
+    def _changes(self, word: str, body: object) -> Changes:
+        from kahi_api.client.objects import Changes, made
+
+        return made(Changes, self._json("POST", f"/api/v1/config/{word}", body))
+
+    def _log(self, path: str, offset: int | None, length: int) -> LogPiece:
+        from kahi_api.client.objects import LogPiece
+
+        query = _query(length=str(length), offset="" if offset is None else str(offset))
+        response = _checked(self._connection.request("GET", path + query))
+        headers = response.headers
+        return LogPiece(
+            response.body, int(headers.get("x-log-offset", "0")), int(headers.get("x-log-missed", "0"))
+        )
+
+    def _probe(self, target: str) -> dict[str, Any]:
+        response = self._connection.request("GET", target)
+        return _decoded(response if response.status in (200, 503) else _checked(response))
 
     def _json(self, method: str, target: str, body: object = None) -> Any:
         data = b"" if body is None else json.dumps(body).encode()
-        return _decoded(self._checked(self._connection.request(method, target, data)))
+        return _decoded(_checked(self._connection.request(method, target, data)))
 
-    def _checked(self, response: Response) -> Response:
-        if response.status >= 400:
-            raise _error(response.status, response.body)
-        return response
-
-    def _events(self, target: str, *, last: str = "") -> Iterator[ServerEvent | None]:
-        connection = Connection(self.socket)
+    def _events(self, target: str, last: str = "") -> Iterator[ServerEvent | None]:
+        """Open a stream; it is closed with its iterator. Raises before there is one to iterate over."""
+        connection = Connection(self._address, self._headers, SILENCE)
+        self._streams.add(connection)
         try:
             status, _, chunks = connection.stream(target, {"Last-Event-ID": last} if last else {})
             if status >= 400:
                 raise _error(status, b"".join(chunks))
+        except BaseException:
+            self._forget(connection)
+            raise
+        return self._read(connection, chunks)
+
+    def _read(self, connection: Connection, chunks: Iterator[bytes]) -> Iterator[ServerEvent | None]:
+        from kahi_api.client.sse import events
+
+        try:
             yield from events(chunks)
         finally:
-            connection.close()
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._streams.discard(connection)
+        connection.close()
+
+    def _follow(
+        self, path: str, last: str, waiting: Waiting | None, again: Callable[[str], str] | None = None
+    ) -> Iterator[ServerEvent]:
+        from kahi_api.client.following import follow
+
+        return follow(
+            lambda last: self._events(path, last), last, waiting, again, is_over=lambda: self._is_closed
+        )
+
+
+def _attached(stream: Iterator[ServerEvent | None]) -> Iterator[LogPiece | Event]:
+    from kahi_api.client.following import happened, log_piece
+
+    for event in stream:
+        if event is not None:
+            yield happened(event) if event.type.isupper() else log_piece(event, 0)
+
+
+def _pieces(stream: Iterator[ServerEvent], offset: int) -> Iterator[LogPiece]:
+    from kahi_api.client.following import log_piece
+
+    for event in stream:
+        piece = log_piece(event, offset)
+        offset = piece.offset
+        yield piece
 
 
 def _path(name: str) -> str:
-    return f"/api/v1/processes/{quote(name, safe='')}"
+    return f"/api/v1/processes/{_quoted(name)}"
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.replace("-", "_").replace(".", "_").isidentifier():
+        return text
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def _query(**values: str) -> str:
+    pairs = [f"{name}={_quoted(value)}" for name, value in values.items() if value]
+    return f"?{'&'.join(pairs)}" if pairs else ""
 
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _basic(username: str, password: str) -> dict[str, str]:
+    import binascii
+
+    token = binascii.b2a_base64(f"{username}:{password}".encode(), newline=False).decode()
+    return {"Authorization": f"Basic {token}"}
+
+
+def _checked(response: Response) -> Response:
+    if response.status >= 400:
+        raise _error(response.status, response.body)
+    return response
 
 
 def _decoded(response: Response) -> Any:
@@ -222,13 +392,3 @@ def _error(status: int, body: bytes) -> ApiError:
         return ApiError(status, str(answer["code"]), str(answer["error"]))
     except (ValueError, KeyError, TypeError):
         return ApiError(status, "SERVER_ERROR", f"the daemon answered {status}")
-
-
-def _process(entry: dict[str, Any]) -> Process:
-    return Process(**_known(Process, entry))
-
-
-def _known(kind: type[Process | Result], entry: dict[str, Any]) -> dict[str, Any]:
-    """Without the fields that a newer daemon may have added."""
-    names = {field.name for field in fields(kind)}
-    return {key: value for key, value in entry.items() if key in names}

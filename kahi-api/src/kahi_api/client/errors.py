@@ -9,6 +9,14 @@ class ClientError(KahiError):
     """Base of all errors of the client."""
 
 
+class BadAddress(ClientError):
+    """What was given is no address."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"{text} is no address (HOST:PORT, http://HOST:PORT or https://HOST:PORT)")
+
+
 class CannotConnect(ClientError):
     """Nobody answers there."""
 

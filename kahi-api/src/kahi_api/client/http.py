@@ -2,64 +2,63 @@
 
 from __future__ import annotations
 
-import contextlib
+import select
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from io import BufferedReader
 from typing import Final
 
-from kahi_api.client.errors import CannotConnect, ConnectionLost
+from kahi_api.client.address import Address
+from kahi_api.client.errors import ConnectionLost
 
 MAX_HEAD: Final = 64 * 1024
-REASONS: Final = {
-    "ConnectionRefusedError": "is it running?",
-    "FileNotFoundError": "is it running?",
-    "PermissionError": "permission denied",
-    "TimeoutError": "it does not answer",
-}
+
+SILENCE: Final = 60.0
+"""Seconds without a byte after which a stream counts as broken: the server's heartbeat is 15 s."""
 
 
-@dataclass(frozen=True, slots=True)
 class Response:
     """A whole answer; header names in lower case."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
 
 class Connection:
     """A connection to the daemon, opened when it is needed and kept for the next request.
 
     Args:
-        path: of its Unix socket.
+        headers: sent with every request.
         timeout: seconds to wait for an answer, None without end.
     """
 
-    def __init__(self, path: str, timeout: float | None = None) -> None:
-        self.path = path
+    def __init__(self, address: Address, headers: Mapping[str, str], timeout: float | None = None) -> None:
+        self._address = address
+        self._headers = {"Host": address.host, **headers}
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._reader: BufferedReader | None = None
 
-    def request(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Response:
+    def request(self, method: str, target: str, body: bytes = b"") -> Response:
         """Send a request and read the whole answer.
 
         Raises:
             CannotConnect: nobody is there.
             ConnectionLost: the answer did not come to its end.
         """
-        reader = self._send(method, target, body, headers or {})
         try:
+            reader = self._send(method, target, body, {})
             status, fields = _read_head(reader)
             data = b"".join(_body(reader, fields, method, status))
         except (OSError, ValueError) as error:
             self.close()
-            raise ConnectionLost(f"the daemon at {self.path} went away: {error}") from None
-        except ConnectionLost:
+            raise self._lost(error) from None
+        except BaseException:
+            # What is left of an answer must not be taken for the next one.
             self.close()
             raise
         if fields.get("connection", "").lower() == "close":
@@ -67,21 +66,29 @@ class Connection:
         return Response(status, fields, data)
 
     def stream(
-        self, target: str, headers: Mapping[str, str] | None = None
+        self, target: str, headers: Mapping[str, str]
     ) -> tuple[int, Mapping[str, str], Iterator[bytes]]:
         """Send a GET and return status, headers and the body as it comes. Close when done with it.
 
         Raises:
             CannotConnect: nobody is there.
-            ConnectionLost: raised by the iterator when the answer breaks off.
+            ConnectionLost: raised by the iterator too, when the answer breaks off.
         """
-        reader = self._send("GET", target, b"", headers or {})
         try:
+            reader = self._send("GET", target, b"", headers)
             status, fields = _read_head(reader)
         except (OSError, ValueError) as error:
             self.close()
-            raise ConnectionLost(f"the daemon at {self.path} went away: {error}") from None
-        return status, fields, _body(reader, fields, "GET", status)
+            raise self._lost(error) from None
+        return status, fields, self._pieces(_body(reader, fields, "GET", status))
+
+    def interrupt(self) -> None:
+        """Have a read under way in another thread end."""
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -92,41 +99,39 @@ class Connection:
         self._reader = self._socket = None
 
     def _send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> BufferedReader:
-        lines = [f"{method} {target} HTTP/1.1", "Host: kahi"]
+        lines = [f"{method} {target} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in (*self._headers.items(), *headers.items())]
         if body:
             lines += ["Content-Type: application/json"]
         if body or method != "GET":
             lines += [f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        message = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-        if self._socket is not None:
-            # The daemon may have closed the kept connection meanwhile.
-            with contextlib.suppress(OSError):
-                self._socket.sendall(message)
-                if self._reader is not None and self._reader.peek(1):
-                    return self._reader
+        message = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
+        if self._socket is not None and _is_readable(self._socket):
+            # Nothing can have been said on a connection that rests: the daemon has closed it.
             self.close()
-        self._connect()
-        assert self._socket is not None
-        assert self._reader is not None
-        try:
-            self._socket.sendall(message)
-        except OSError as error:
-            self.close()
-            raise ConnectionLost(f"the daemon at {self.path} went away: {error}") from None
+        if self._socket is None or self._reader is None:
+            self._socket = self._address.open(self._timeout)
+            self._reader = self._socket.makefile("rb")
+        self._socket.sendall(message)
         return self._reader
 
-    def _connect(self) -> None:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(self._timeout)
+    def _pieces(self, body: Iterator[bytes]) -> Iterator[bytes]:
         try:
-            connection.connect(self.path)
-        except OSError as error:
-            connection.close()
-            reason = REASONS.get(type(error).__name__, error.strerror or str(error))
-            raise CannotConnect(self.path, reason) from None
-        self._socket = connection
-        self._reader = connection.makefile("rb")
+            yield from body
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: Exception) -> ConnectionLost:
+        if isinstance(error, TimeoutError):
+            return ConnectionLost(f"the daemon at {self._address} does not answer")
+        reason = getattr(error, "strerror", None) or str(error)
+        return ConnectionLost(f"the daemon at {self._address} went away: {reason}")
+
+
+def _is_readable(connection: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _read_head(reader: BufferedReader) -> tuple[int, dict[str, str]]:

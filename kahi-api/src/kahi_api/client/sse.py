@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
+
+_LINE_END: Final = re.compile("\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One event; ``id`` is "" when it has none."""
+    """One event; ``id`` is "" when it has none.
+
+    ``exact`` is what the data was before it became text, in base64, where text could not hold it
+    (a field of Kahi's own, which other readers of the stream skip).
+    """
 
     type: str
     data: str
     id: str
+    exact: str = ""
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[ServerEvent | None]:
@@ -20,15 +29,20 @@ def events(chunks: Iterable[bytes]) -> Iterator[ServerEvent | None]:
     rest = b""
     for chunk in chunks:
         rest += chunk
+        if b"\r" in rest:
+            if rest.endswith(b"\r"):
+                # Its line feed may still be on the way.
+                continue
+            rest = rest.replace(b"\r\n", b"\n")
         *blocks, rest = rest.split(b"\n\n")
         for block in blocks:
             yield _event(block.decode("utf-8", "replace"))
 
 
 def _event(block: str) -> ServerEvent | None:
-    kind, number = "message", ""
+    kind, number, exact = "message", "", ""
     data: list[str] = []
-    for line in block.split("\n"):
+    for line in _LINE_END.split(block):
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
@@ -37,4 +51,6 @@ def _event(block: str) -> ServerEvent | None:
             kind = value
         elif name == "id":
             number = value
-    return ServerEvent(kind, "\n".join(data), number) if data else None
+        elif name == "exact":
+            exact = value
+    return ServerEvent(kind, "\n".join(data), number, exact) if data else None

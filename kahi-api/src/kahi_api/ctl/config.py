@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kahi.cli.terminal import printable
+from kahi_api.ctl.completion import active_groups, configured_groups
+from kahi_api.ctl.progress import Count, Moving, progress
 from kahi_api.ctl.target import Target, connection_options, pass_target
 
+if TYPE_CHECKING:
+    from kahi_api.client import Changes
 
-def _report(answer: dict[str, Any], *, applied: bool) -> None:
-    for word in ("added", "changed", "removed"):
-        for name in answer[word]:
-            click.echo(f"{name}: {word if applied else _future(word)}")
-    for name, keys in answer.get("restarted", {}).items():
-        what = "restarted" if applied else "would be restarted"
-        click.echo(f"{name}: {what}, because these changed: {', '.join(keys)}")
-    if not any(answer[word] for word in ("added", "changed", "removed")):
+
+def _report(changes: Changes, *, applied: bool) -> None:
+    will = "" if applied else "would be "
+    for word, names in (
+        ("added", changes.added),
+        ("changed", changes.changed),
+        ("removed", changes.removed),
+    ):
+        for name in names:
+            click.echo(f"{name}: {will}{word}")
+    for name, keys in changes.restarted.items():
+        click.echo(f"{name}: {will}restarted, because these changed: {', '.join(keys)}")
+    if changes.is_empty:
         click.echo("nothing changed")
-    for warning in answer["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
-
-
-def _future(word: str) -> str:
-    return f"would be {word}"
+    for warning in changes.warnings:
+        click.echo(f"warning: {printable(warning)}", err=True)
 
 
 @click.command()
@@ -36,14 +42,15 @@ def reread(target: Target) -> None:
 
 
 @click.command()
-@click.argument("groups", nargs=-1)
+@click.argument("groups", nargs=-1, metavar="[GROUP]...", shell_complete=configured_groups)
 @connection_options
 @pass_target
 def update(target: Target, groups: tuple[str, ...]) -> None:
-    """Take over what changed in the configuration, or only what concerns GROUPS."""
+    """Take over what changed in the configuration, or only what concerns GROUPs."""
     chosen = None if not groups or "all" in groups else groups
-    with target.connect() as client:
-        _report(client.update(chosen), applied=True)
+    with progress(target, Moving("updating")), target.connect() as client:
+        changes = client.update(chosen)
+    _report(changes, applied=True)
 
 
 @click.command()
@@ -51,8 +58,9 @@ def update(target: Target, groups: tuple[str, ...]) -> None:
 @pass_target
 def reload(target: Target) -> None:
     """Take over what changed in the configuration."""
-    with target.connect() as client:
-        _report(client.update(), applied=True)
+    with progress(target, Moving("reloading")), target.connect() as client:
+        changes = client.update()
+    _report(changes, applied=True)
 
 
 @click.command()
@@ -61,14 +69,14 @@ def reload(target: Target) -> None:
 def avail(target: Target) -> None:
     """Show the groups of the configuration, and whether they are active."""
     with target.connect() as client:
-        active = {group["name"] for group in client.groups()}
+        active = {group.name for group in client.groups()}
         configured = [group["name"] for group in client.config()["groups"]]
     for name in configured:
         click.echo(f"{name}: {'active' if name in active else 'not active'}")
 
 
 @click.command()
-@click.argument("groups", nargs=-1, required=True)
+@click.argument("groups", nargs=-1, required=True, metavar="GROUP...", shell_complete=configured_groups)
 @connection_options
 @pass_target
 def add(target: Target, groups: tuple[str, ...]) -> None:
@@ -80,13 +88,15 @@ def add(target: Target, groups: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("groups", nargs=-1, required=True)
+@click.argument("groups", nargs=-1, required=True, metavar="GROUP...", shell_complete=active_groups)
 @connection_options
 @pass_target
 def remove(target: Target, groups: tuple[str, ...]) -> None:
     """Stop groups and make them inactive."""
     with target.connect() as client:
         for name in groups:
-            client.act("stop", [f"{name}:*"])
+            members = [f"{name}:*"]
+            with progress(target, Count("stop", members)):
+                client.act("stop", members)
             client.remove_group(name)
             click.echo(f"{name}: removed")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Final
 
 import click
 
+from kahi.cli.lazy import LazyGroup
 from kahi_api.ctl.target import connection_options
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -15,30 +15,31 @@ COMMANDS: Final[Mapping[str, str]] = {
     "start": "kahi_api.ctl.operate:start",
     "stop": "kahi_api.ctl.operate:stop",
     "restart": "kahi_api.ctl.operate:restart",
+    "signal": "kahi_api.ctl.operate:signal",
     "tail": "kahi_api.ctl.tail:tail",
+    "maintail": "kahi_api.ctl.tail:maintail",
+    "clear": "kahi_api.ctl.logs:clear",
+    "reopen": "kahi_api.ctl.logs:reopen",
+    "send": "kahi_api.ctl.attach:send",
+    "attach": "kahi_api.ctl.attach:attach",
+    "fg": "kahi_api.ctl.attach:fg",
     "reread": "kahi_api.ctl.config:reread",
     "update": "kahi_api.ctl.config:update",
     "reload": "kahi_api.ctl.config:reload",
     "avail": "kahi_api.ctl.config:avail",
     "add": "kahi_api.ctl.config:add",
     "remove": "kahi_api.ctl.config:remove",
+    "pid": "kahi_api.ctl.daemon:pid",
     "version": "kahi_api.ctl.daemon:version",
+    "health": "kahi_api.ctl.probes:health",
+    "ready": "kahi_api.ctl.probes:ready",
+    "events": "kahi_api.ctl.events:events",
+    "shell": "kahi_api.ctl.shell:shell",
     "shutdown": "kahi_api.ctl.daemon:shutdown",
 }
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        return getattr(importlib.import_module(module), attribute)
-
-
-@click.group(cls=_Commands)
+@click.group(cls=LazyGroup, table=COMMANDS)
 @connection_options
 def ctl() -> None:
     """Look at a running daemon and operate it."""

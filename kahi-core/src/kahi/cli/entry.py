@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -10,10 +10,19 @@ from typing import Final
 
 import click
 
+from kahi.cli.lazy import LazyGroup
+from kahi.cli.terminal import complain, printable
 from kahi.entrypoints import EntryPoint, entry_points
 from kahi.errors import KahiError
 
 COMMAND_GROUP: Final = "kahi.commands"
+
+COMPLETE_VARIABLE: Final = "_KAHI_COMPLETE"
+"""Set by the completion scripts to the name of the shell that asks."""
+
+INTERRUPTED: Final = 130
+NOBODY_READS: Final = 141
+"""Exit codes after Ctrl-C and when the reader of stdout has gone, as of a process that the signal ends."""
 
 CORE: Final[Mapping[str, str]] = {
     "daemon": "kahi.cli.daemon:daemon",
@@ -41,8 +50,8 @@ def install_line(extra: str) -> str:
     return f"pip install 'kahi[{extra}]'"
 
 
-class Commands(click.Group):
-    """Subcommands of core and of installed plugins; each is imported when it is needed."""
+class Commands(LazyGroup):
+    """Subcommands of core and of installed plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, those of absent official plugins too."""
@@ -51,8 +60,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None when there is no such command."""
         if cmd_name in CORE:
-            module, _, attribute = CORE[cmd_name].partition(":")
-            return getattr(importlib.import_module(module), attribute)
+            return super().get_command(ctx, cmd_name)
         for entry in entry_points(COMMAND_GROUP):
             if entry.name == cmd_name:
                 return _load(entry)
@@ -97,6 +105,7 @@ def _missing(name: str) -> click.Command:
 
 @click.group(
     cls=Commands,
+    table=CORE,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=False,
     invoke_without_command=True,
@@ -108,13 +117,66 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def main() -> None:
-    """Run `kahi`; ends the process with the command's exit code."""
+def run(arguments: list[str], group: click.Command = commands, name: str = "kahi") -> int:
+    """Run one command line and print its error, if there is one, as one line; returns the exit code.
+
+    Args:
+        group: what knows the commands.
+        name: how it is called in help and errors.
+    """
     try:
-        commands(prog_name="kahi")
-    except KahiError as error:
+        with group.make_context(name, list(arguments)) as ctx:
+            group.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        from kahi.cli.usage import explain
+
+        print(printable(explain(error)), file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except (KahiError, OSError) as error:
         if os.environ.get("KAHI_DEBUG") == "1":
             raise
-        text = str(error) if error.is_report else f"kahi: {error}"
-        click.echo(text, err=True)
-        sys.exit(1)
+        if isinstance(error, KahiError) and error.is_report:
+            click.echo(str(error), err=True)
+        else:
+            complain(str(error))
+        return 1
+    return 0
+
+
+def _nobody_reads() -> int:
+    """Have nothing more written to the closed pipe, not even what waits in Python's buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOBODY_READS
+
+
+def main() -> None:
+    """Run `kahi`; ends the process with the command's exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names may hold characters that the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
+    if os.environ.get(COMPLETE_VARIABLE):
+        from kahi.cli.completion import complete
+
+        sys.exit(complete(commands, os.environ[COMPLETE_VARIABLE], sys.argv[1:]))
+    code: object
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as ending:
+        code = ending.code
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _nobody_reads()
+    except OSError as error:
+        code = 1
+        _nobody_reads()
+        complain(f"cannot write: {error.strerror}")
+    sys.exit(code)  # type: ignore[arg-type]

@@ -1,0 +1,84 @@
+"""`kahi ctl events`: what happened, and what happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kahi.cli.terminal import printable
+from kahi_api.ctl.completion import event_types
+from kahi_api.ctl.tail import waits
+from kahi_api.ctl.target import Target, connection_options, pass_target
+
+if TYPE_CHECKING:
+    from kahi_api.client import Event
+
+AROUND = ("type", "serial", "time")
+"""Fields that every event has."""
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what happens, until Ctrl-C.")
+@click.option(
+    "--types",
+    default="",
+    metavar="A,B",
+    help="Only events whose type is one of these or begins with it, such as process_state.",
+    shell_complete=event_types,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
+@connection_options
+@pass_target
+def events(target: Target, follow: bool, types: str, as_json: bool) -> None:
+    """Print what happened recently; with -f, go on until Ctrl-C."""
+    wanted = [each.strip().upper() for each in types.split(",") if each.strip()]
+    with target.connect() as client:
+        last = 0
+        for event in client.events():
+            last = event.serial
+            if not wanted or any(_is_below(event.type, prefix) for prefix in wanted):
+                _print(event, as_json)
+        if not follow:
+            return
+        for event in client.follow_events(wanted, since=last, waiting=waits):
+            _print(event, as_json)
+
+
+def _is_below(kind: str, prefix: str) -> bool:
+    return prefix in ("EVENT", kind) or kind.startswith(f"{prefix}_")
+
+
+def _print(event: Event, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"type": event.type, "serial": event.serial, **event.data}))
+    else:
+        click.echo(line(event))
+    sys.stdout.flush()
+
+
+def line(event: Event) -> str:
+    """One event on one line: when, what, and its fields."""
+    fields = {
+        key: value for key, value in event.data.items() if key not in AROUND and value not in ("", None)
+    }
+    name = fields.pop("name", None) or fields.get("group") or ""
+    if fields.get("group") == name:
+        del fields["group"]
+    words = [_when(event.data.get("time")), event.type, str(name)]
+    words += [f"{key}={_value(value)}" for key, value in fields.items()]
+    return printable(" ".join(filter(None, words)))
+
+
+def _when(moment: Any) -> str:
+    if isinstance(moment, int | float):
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)) + f".{int(moment % 1 * 1000):03d}"
+    return "" if moment is None else str(moment)
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return json.dumps(text) if " " in text else text
