@@ -157,7 +157,7 @@ class AnySupervision(RuleBasedStateMachine):
         for process in self.processes():
             if process.state in SETTLED:
                 assert process.pid == 0
-                assert process._stdin is None
+                assert process._leader is None
             if process.state is State.RUNNING:
                 assert process.pid in self.system.children
 
@@ -178,7 +178,7 @@ class AnySupervision(RuleBasedStateMachine):
         self.loop.settle()
         assert self.supervisor.ending.exit_code == 0
         assert [child for child in self.system.children.values() if child.leader] == []
-        assert {process.state for process in self.processes()} <= SETTLED | {State.BACKOFF}
+        assert {process.state for process in self.processes()} <= SETTLED
         assert all(process.record.deadline is None for process in self.processes())
         for child in self.system.living():
             self.system.end(child.pid, 0)

@@ -91,7 +91,7 @@ class Record:
         alive: there is a child that has not been reaped.
         killed: SIGKILL was sent to the present child.
         unkillable: it was still there `KILL_GRACE` after that.
-        held: no automatic starts any more (the daemon shuts down).
+        held: no starts any more (the daemon shuts down).
         exit: how the last child ended, ``expected`` whether the exit code was among `exitcodes`.
         failure: why the last start failed, "" when it did not.
     """
@@ -135,9 +135,13 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The child is gone and reaped, and its output delivered."""
+    """The child is gone and reaped, and its output delivered.
+
+    ``at`` is when its end was noticed, None for now: delivering and what it left behind take time.
+    """
 
     exit: Exit
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ class Elapsed:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """From now on nothing is started automatically."""
+    """From now on nothing is started, neither automatically nor on request."""
 
 
 Event = Start | Stop | Spawned | SpawnFailed | Exited | Elapsed | Hold
@@ -185,7 +189,7 @@ class Step:
 
 
 class Refused(Exception):
-    """The present state does not allow the event; nothing changed."""
+    """The present state, or a hold, does not allow the event; nothing changed."""
 
     def __init__(self, state: State, event: Event) -> None:
         self.state = state
@@ -223,6 +227,8 @@ def is_expected(end: Exit, policy: StartPolicy) -> bool:
 
 
 def _start_afresh(record: Record, event: Event, c: Circumstances) -> Step:
+    if record.held:
+        raise Refused(record.state, event)
     return _start_again(replace(record, failures=0), event, c)
 
 
@@ -279,14 +285,14 @@ def _ended_while_starting(record: Record, event: Event, c: Circumstances) -> Ste
     gone = _after_exit(record, event, c)
     if c.start.oneshot and gone.expected:
         return Step(replace(gone, state=State.EXITED, failures=0))
-    lived = c.now - record.started_at
+    lived = _lived(record, event, c)
     return _failed(gone, f"ended too quickly: {event.exit} after {lived:.1f} s", c)
 
 
 def _ended_while_running(record: Record, event: Event, c: Circumstances) -> Step:
     assert isinstance(event, Exited)
     gone = _after_exit(record, event, c)
-    lived = c.now - record.started_at
+    lived = _lived(record, event, c)
     if lived >= max(c.start.startsecs, MINIMUM_START_INTERVAL) and not c.start.oneshot:
         gone = replace(gone, failures=0)
     if record.held or not _restarts(gone.expected, c.start):
@@ -295,6 +301,10 @@ def _ended_while_running(record: Record, event: Event, c: Circumstances) -> Step
         return _failed(gone, f"ended unexpectedly: {event.exit} after {lived:.1f} s", c)
     due = max(c.now + c.start.restart_delay, record.started_at + MINIMUM_START_INTERVAL)
     return Step(replace(gone, state=State.EXITED, deadline=due))
+
+
+def _lived(record: Record, event: Exited, c: Circumstances) -> float:
+    return (c.now if event.at is None else event.at) - record.started_at
 
 
 def _restarts(expected: bool, policy: StartPolicy) -> bool:
