@@ -284,10 +284,10 @@ def test_commands_that_need_no_daemon(kahi: Run, tmp_path: Path) -> None:
 
 def test_a_command_of_a_plugin_that_is_not_installed(tmp_path: Path) -> None:
     code = (
-        "import sys, kahi.cli.entry as entry\n"
-        "entry.entry_points = lambda group: []\n"
+        "import sys, kahi.cli.entry as entry, kahi.cli.program as program\n"
+        "entry.entry_points = program.entry_points = lambda group: []\n"
         "sys.argv = ['kahi', 'ctl', 'status']\n"
-        "entry.main()\n"
+        "program.main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -1,7 +1,8 @@
 """Finding the entry points of installed distributions, quickly.
 
 ``importlib.metadata`` costs more to import than `kahi ctl` may take altogether. This reads the
-``entry_points.txt`` of every distribution on ``sys.path`` and nothing else.
+``entry_points.txt`` of every distribution on ``sys.path`` and nothing else, and does without
+``dataclasses`` and ``typing`` as well.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
 class EntryPoint:
     """A name that a distribution gives to an object: ``module`` or ``module:attribute``."""
 
-    name: str
-    value: str
-    distribution: str
-    version: str
+    __slots__ = ("distribution", "name", "value", "version")
+
+    def __init__(self, name: str, value: str, distribution: str, version: str) -> None:
+        self.name = name
+        self.value = value
+        self.distribution = distribution
+        self.version = version
 
     def load(self) -> Any:
         """Import what it names; raises whatever the import raises."""

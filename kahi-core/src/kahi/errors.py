@@ -11,12 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-
-class KahiError(Exception):
-    """Base of all errors that are reported as one line, without a traceback."""
-
-    is_report = False
-    """The text is a list of problems, each on a line of its own, and needs no name before it."""
+from kahi.error import KahiError as KahiError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ with Client("/run/kahi.sock") as kahi:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from kahi_api.client.client import Client as Client
 from kahi_api.client.errors import ApiError as ApiError
 from kahi_api.client.errors import BadAddress as BadAddress
@@ -19,7 +17,10 @@ from kahi_api.client.errors import CannotConnect as CannotConnect
 from kahi_api.client.errors import ClientError as ClientError
 from kahi_api.client.errors import ConnectionLost as ConnectionLost
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kahi_api.client.objects import Changes as Changes
     from kahi_api.client.objects import Event as Event
     from kahi_api.client.objects import Group as Group

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final
 
 from kahi_api.client.errors import BadAddress, CannotConnect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from typing import Final
 
 DEFAULT_PORT: Final = 9876
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
 
 from kahi_api.client.address import parse_address
 from kahi_api.client.errors import ApiError, ConnectionLost
 from kahi_api.client.http import SILENCE, Connection, Response
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from typing import Any, Self
 
     from kahi_api.client.following import Waiting
     from kahi_api.client.objects import Changes, Event, Group, LogPiece, Process, Readiness, Result, Version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kahi.errors import KahiError
+from kahi.error import KahiError
 
 
 class ClientError(KahiError):

@@ -6,10 +6,13 @@ import select
 import socket
 from collections.abc import Iterator, Mapping
 from io import BufferedReader
-from typing import Final
 
 from kahi_api.client.address import Address
 from kahi_api.client.errors import ConnectionLost
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 MAX_HEAD: Final = 64 * 1024
 

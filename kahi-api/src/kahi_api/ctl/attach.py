@@ -17,8 +17,9 @@ from kahi.cli.terminal import complain
 from kahi.errors import KahiError
 from kahi_api.client import ApiError, Event
 from kahi_api.ctl.completion import processes
+from kahi_api.ctl.options import connection_options, pass_target
 from kahi_api.ctl.output import Output
-from kahi_api.ctl.target import Target, connection_options, pass_target
+from kahi_api.ctl.target import Target
 
 if TYPE_CHECKING:
     from kahi_api.client import Client

@@ -8,8 +8,9 @@ import click
 
 from kahi.cli.terminal import printable
 from kahi_api.ctl.completion import active_groups, configured_groups
+from kahi_api.ctl.options import connection_options, pass_target
 from kahi_api.ctl.progress import Count, Moving, progress
-from kahi_api.ctl.target import Target, connection_options, pass_target
+from kahi_api.ctl.target import Target
 
 if TYPE_CHECKING:
     from kahi_api.client import Changes

@@ -11,8 +11,9 @@ import click
 
 from kahi.cli.terminal import printable
 from kahi_api.ctl.completion import event_types
+from kahi_api.ctl.options import connection_options, pass_target
 from kahi_api.ctl.tail import waits
-from kahi_api.ctl.target import Target, connection_options, pass_target
+from kahi_api.ctl.target import Target
 
 if TYPE_CHECKING:
     from kahi_api.client import Event

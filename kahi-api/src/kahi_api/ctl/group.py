@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from kahi.cli.lazy import LazyGroup
-from kahi_api.ctl.target import connection_options
+from kahi_api.ctl.options import connection_options
 
 COMMANDS: Final[Mapping[str, str]] = {
     "status": "kahi_api.ctl.status:status",

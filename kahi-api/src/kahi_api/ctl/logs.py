@@ -6,7 +6,8 @@ import click
 
 from kahi_api.ctl.completion import targets
 from kahi_api.ctl.operate import report
-from kahi_api.ctl.target import Target, connection_options, pass_target
+from kahi_api.ctl.options import connection_options, pass_target
+from kahi_api.ctl.target import Target
 
 
 @click.command()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
 
+from kahi_api.ctl.answers import show_health, show_ready
 from kahi_api.ctl.completion import processes
-from kahi_api.ctl.target import Target, connection_options, pass_target
-
-PATIENCE: Final = 10.0
-"""Seconds that the daemon has to answer."""
+from kahi_api.ctl.options import connection_options, pass_target
+from kahi_api.ctl.target import Target
 
 
 @click.command()
@@ -19,11 +16,7 @@ PATIENCE: Final = 10.0
 @click.pass_context
 def health(ctx: click.Context, target: Target) -> None:
     """Print OK when the daemon works; otherwise what is wrong, and exit with 1."""
-    with target.connect(wait=PATIENCE) as client:
-        status = client.health()
-    click.echo(status.upper().replace("_", " "))
-    if status != "ok":
-        ctx.exit(1)
+    ctx.exit(show_health(target))
 
 
 @click.command()
@@ -33,12 +26,4 @@ def health(ctx: click.Context, target: Target) -> None:
 @click.pass_context
 def ready(ctx: click.Context, target: Target, names: str) -> None:
     """Print READY when all that starts by itself is up; otherwise what is not, and exit with 1."""
-    with target.connect(wait=PATIENCE) as client:
-        readiness = client.ready([name for name in names.split(",") if name])
-        if readiness.ready:
-            click.echo("READY")
-            return
-        states = {process["name"]: process["state"] for process in client.raw_processes()}
-    waiting = [*readiness.failing, *readiness.pending]
-    click.echo("NOT READY: " + ", ".join(f"{name} ({states.get(name, 'UNKNOWN')})" for name in waiting))
-    ctx.exit(1)
+    ctx.exit(show_ready(target, [name for name in names.split(",") if name]))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from kahi.errors import KahiError
-from kahi_api.ctl.status import choose
+from kahi_api.ctl.selection import choose
 from kahi_api.ctl.table import cut
 
 if TYPE_CHECKING:

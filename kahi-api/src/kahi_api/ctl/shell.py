@@ -11,9 +11,11 @@ import click
 from kahi.cli.completion import FILES, candidates, split_line
 from kahi.cli.entry import run
 from kahi.cli.lazy import LazyGroup
+from kahi.cli.program import guarded
 from kahi_api.ctl.group import COMMANDS
 from kahi_api.ctl.lines import line_reader
-from kahi_api.ctl.target import Target, connection_options, pass_target
+from kahi_api.ctl.options import connection_options, pass_target
+from kahi_api.ctl.target import Target
 
 PROMPT: Final = "kahi> "
 
@@ -36,9 +38,7 @@ class _Commands(LazyGroup):
         **extra: object,
     ) -> click.Context:
         """A context in which each command begins with the shell's target, and may name another."""
-        import dataclasses
-
-        return super().make_context(info_name, args, parent, obj=dataclasses.replace(self._target), **extra)  # type: ignore[arg-type]
+        return super().make_context(info_name, args, parent, obj=self._target.copy(), **extra)  # type: ignore[arg-type]
 
 
 @click.command()
@@ -97,7 +97,7 @@ def _do(commands: _Commands, words: Sequence[str]) -> int:
         click.echo(_help(commands))
         return 0
     try:
-        return run(list(words), commands, "kahi ctl")
+        return guarded(lambda: run(list(words), commands, "kahi ctl"))
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else 1
 

@@ -10,9 +10,10 @@ import click
 from kahi.cli.terminal import complain
 from kahi.errors import KahiError
 from kahi_api.ctl.completion import log_streams
+from kahi_api.ctl.options import connection_options, pass_target
 from kahi_api.ctl.output import Merged, Output
-from kahi_api.ctl.status import choose
-from kahi_api.ctl.target import Target, connection_options, pass_target
+from kahi_api.ctl.selection import choose
+from kahi_api.ctl.target import Target
 
 if TYPE_CHECKING:
     from kahi_api.client import Client, ClientError, LogPiece

@@ -1,32 +1,34 @@
-"""Which daemon a command is for; the options may stand before or after the command."""
+"""Which daemon a command is for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
-
-import click
 
 from kahi_api.client import Client
 from kahi_api.location import default_socket, socket_of_config
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-
-ASK: Final = "-"
+ASK = "-"
 """The password that stands for asking."""
 
 
-@dataclass(slots=True)
 class Target:
     """What the command line says about the daemon; "" for nothing."""
 
-    socket: str = ""
-    config: str = ""
-    addr: str = ""
-    username: str = ""
-    password: str = ""
+    __slots__ = ("addr", "config", "password", "socket", "username")
+
+    def __init__(self) -> None:
+        self.socket = ""
+        self.config = ""
+        self.addr = ""
+        self.username = ""
+        self.password = ""
+
+    def copy(self) -> Target:
+        """Another one that says the same."""
+        other = Target()
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
 
     def address(self) -> str:
         """Where the daemon is: named, from $KAHI_SOCKET, from the configuration, or the default.
@@ -37,6 +39,8 @@ class Target:
         environ = os.environ
         if self.addr:
             if self.socket:
+                import click
+
                 raise click.UsageError("--socket and --addr exclude each other")
             return self.addr if "://" in self.addr else f"http://{self.addr}"
         if self.socket:
@@ -58,36 +62,6 @@ class Target:
     def ask_password(self) -> None:
         """Ask for the password, if that is what was said; asks once."""
         if self.addr and self.password == ASK:
+            import click
+
             self.password = click.prompt("Password", hide_input=True, err=True)
-
-
-def connection_options(function: FunctionT) -> FunctionT:
-    """Add the options that say which daemon is meant."""
-    for flags, metavar, explanation in reversed(_OPTIONS):
-        function = click.option(
-            *flags,
-            metavar=metavar,
-            help=explanation,
-            callback=_remember,
-            expose_value=False,
-            type=click.Path() if metavar in ("PATH", "FILE") else None,
-        )(function)
-    return function
-
-
-_OPTIONS: Final = (
-    (("-s", "--socket"), "PATH", "Control socket of the daemon."),
-    (("-c", "--config"), "FILE", "Configuration that names the socket."),
-    (("--addr",), "HOST:PORT", "Address of the daemon; https://HOST:PORT speaks TLS."),
-    (("-u", "--username"), "USER", "User for --addr; default: $KAHI_USERNAME."),
-    (("-p", "--password"), "PASSWORD", "Password for --addr; - asks; default: $KAHI_PASSWORD."),
-)
-
-
-def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    target = ctx.ensure_object(Target)
-    if value is not None and parameter.name:
-        setattr(target, parameter.name, value)
-
-
-pass_target = click.make_pass_decorator(Target, ensure=True)

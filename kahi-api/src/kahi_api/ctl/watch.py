@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kahi.cli.terminal import printable
 from kahi.errors import KahiError
 from kahi_api.ctl.screen import Screen
-from kahi_api.ctl.status import choose
+from kahi_api.ctl.selection import choose
 from kahi_api.ctl.table import cut, duration, table
 
 if TYPE_CHECKING:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from kahi.cli.entry import main as main
+from kahi.cli.program import main as main
 
 __all__ = ["main"]

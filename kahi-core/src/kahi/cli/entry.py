@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from collections.abc import Mapping
 from typing import Final
 
 import click
 
+from kahi.cli.builtin import CORE, OFFICIAL
 from kahi.cli.lazy import LazyGroup
-from kahi.cli.terminal import complain, printable
+from kahi.cli.program import INTERRUPTED
+from kahi.cli.terminal import printable
 from kahi.entrypoints import EntryPoint, entry_points
 from kahi.errors import KahiError
 
 COMMAND_GROUP: Final = "kahi.commands"
-
-COMPLETE_VARIABLE: Final = "_KAHI_COMPLETE"
-"""Set by the completion scripts to the name of the shell that asks."""
-
-INTERRUPTED: Final = 130
-NOBODY_READS: Final = 141
-"""Exit codes after Ctrl-C and when the reader of stdout has gone, as of a process that the signal ends."""
-
-CORE: Final[Mapping[str, str]] = {
-    "daemon": "kahi.cli.daemon:daemon",
-    "init": "kahi.cli.init:init",
-    "check": "kahi.cli.check:check",
-    "plugins": "kahi.cli.plugins:plugins",
-    "version": "kahi.cli.version:version",
-    "completion": "kahi.cli.completion:completion",
-}
-"""Commands that are always there."""
-
-OFFICIAL: Final[Mapping[str, str]] = {"ctl": "api", "hash-password": "api"}
-"""Commands of the official plugins, and the extra that brings each."""
 
 
 class MissingCommand(KahiError):
@@ -118,7 +96,7 @@ def commands(ctx: click.Context) -> None:
 
 
 def run(arguments: list[str], group: click.Command = commands, name: str = "kahi") -> int:
-    """Run one command line and print its error, if there is one, as one line; returns the exit code.
+    """Run one command line; a mistake in it is printed as one line. Returns the exit code.
 
     Args:
         group: what knows the commands.
@@ -127,56 +105,13 @@ def run(arguments: list[str], group: click.Command = commands, name: str = "kahi
     try:
         with group.make_context(name, list(arguments)) as ctx:
             group.invoke(ctx)
-        sys.stdout.flush()
     except click.exceptions.Exit as ending:
         return ending.exit_code
+    except click.Abort:
+        return INTERRUPTED
     except click.ClickException as error:
         from kahi.cli.usage import explain
 
-        print(printable(explain(error)), file=sys.stderr)  # noqa: T201
+        click.echo(printable(explain(error)), err=True)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:
-        return _nobody_reads()
-    except (KahiError, OSError) as error:
-        if os.environ.get("KAHI_DEBUG") == "1":
-            raise
-        if isinstance(error, KahiError) and error.is_report:
-            click.echo(str(error), err=True)
-        else:
-            complain(str(error))
-        return 1
     return 0
-
-
-def _nobody_reads() -> int:
-    """Have nothing more written to the closed pipe, not even what waits in Python's buffer."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NOBODY_READS
-
-
-def main() -> None:
-    """Run `kahi`; ends the process with the command's exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Names may hold characters that the terminal's encoding lacks.
-            stream.reconfigure(errors="backslashreplace")
-    if os.environ.get(COMPLETE_VARIABLE):
-        from kahi.cli.completion import complete
-
-        sys.exit(complete(commands, os.environ[COMPLETE_VARIABLE], sys.argv[1:]))
-    code: object
-    try:
-        code = run(sys.argv[1:])
-    except SystemExit as ending:
-        code = ending.code
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _nobody_reads()
-    except OSError as error:
-        code = 1
-        _nobody_reads()
-        complain(f"cannot write: {error.strerror}")
-    sys.exit(code)  # type: ignore[arg-type]

@@ -1,0 +1,104 @@
+"""The program `kahi`: how a command line is run, and how it ends.
+
+A command that is asked every few seconds may be answered without the command-line library, which
+takes longer to import than such a command takes altogether: the entry-point group ``kahi.quick``
+names functions that get the arguments behind the command, and return its exit code, or None for a
+command line that they leave to the command itself.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+
+from kahi.cli.builtin import CORE
+from kahi.cli.terminal import complain
+from kahi.entrypoints import entry_points
+from kahi.error import KahiError
+
+QUICK_GROUP = "kahi.quick"
+
+COMPLETE_VARIABLE = "_KAHI_COMPLETE"
+"""Set by the completion scripts to the name of the shell that asks."""
+
+INTERRUPTED = 130
+NOBODY_READS = 141
+"""Exit codes after Ctrl-C and when the reader of stdout has gone, as of a process that the signal ends."""
+
+
+def main() -> None:
+    """Run `kahi`; ends the process with the command's exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names may hold characters that the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
+    code: object
+    try:
+        code = guarded(lambda: _run(sys.argv[1:]))
+    except SystemExit as ending:
+        code = ending.code
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _nobody_reads()
+    except OSError as error:
+        code = 1
+        _nobody_reads()
+        complain(f"cannot write: {error.strerror}")
+    sys.exit(code)  # type: ignore[arg-type]
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do ``work``, which returns an exit code; its error, if there is one, is printed as one line."""
+    try:
+        code = work()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except (KahiError, OSError) as error:
+        if os.environ.get("KAHI_DEBUG") == "1":
+            raise
+        if isinstance(error, KahiError) and error.is_report:
+            print(error, file=sys.stderr)  # noqa: T201
+        else:
+            complain(str(error))
+        return 1
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    shell = os.environ.get(COMPLETE_VARIABLE)
+    if shell:
+        from kahi.cli.completion import complete
+        from kahi.cli.entry import commands
+
+        return complete(commands, shell, arguments)
+    if arguments and arguments[0] not in CORE:
+        code = _quick(arguments[0], arguments[1:])
+        if code is not None:
+            return code
+    from kahi.cli.entry import run
+
+    return run(arguments)
+
+
+def _quick(name: str, arguments: list[str]) -> int | None:
+    for entry in entry_points(QUICK_GROUP):
+        if entry.name == name:
+            try:
+                answer = entry.load()
+            except ImportError:
+                # The command itself will say so.
+                return None
+            return answer(arguments)
+    return None
+
+
+def _nobody_reads() -> int:
+    """Have nothing more written to the closed pipe, not even what waits in Python's buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOBODY_READS
