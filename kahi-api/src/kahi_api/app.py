@@ -9,17 +9,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from kahi.errors import KahiError
 from kahi_api.admission import admitted
+from kahi_api.browsers import BrowserRules
 from kahi_api.context import ApiContext
 from kahi_api.endpoint import Endpoint, Handler
 from kahi_api.errors import on_any_error, on_http_error, on_kahi_error
 from kahi_api.routes import ENDPOINTS
 
 
-def make_app(context: ApiContext, endpoints: Iterable[Endpoint] = ENDPOINTS) -> Starlette:
-    """The application that serves ``endpoints``."""
+def make_app(
+    context: ApiContext, endpoints: Iterable[Endpoint] = ENDPOINTS, allowed_hosts: Iterable[str] = ()
+) -> ASGIApp:
+    """The application that serves ``endpoints``, behind the rules for browsers."""
     by_path: dict[str, dict[str, Handler]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted(endpoint)
@@ -33,7 +37,7 @@ def make_app(context: ApiContext, endpoints: Iterable[Endpoint] = ENDPOINTS) -> 
     )
     app.router.redirect_slashes = False
     app.state.context = context
-    return app
+    return BrowserRules(app, allowed_hosts)
 
 
 def _resource(handlers: Mapping[str, Handler]) -> Handler:

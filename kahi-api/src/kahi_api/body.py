@@ -6,33 +6,15 @@ import json
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from kahi.config.toml import is_table
-from kahi.errors import BadArgument, KahiError
-
-MAX_BODY: Final = 1024 * 1024
-"""Bytes."""
-
-MAX_FIELDS: Final = 1000
-"""Fields of a form."""
+from kahi.errors import BadArgument
+from kahi_api.errors import BodyTooLarge, WrongMediaType
+from kahi_api.limits import BODY_SIZE, FORM_FIELDS
 
 JSON_TYPE: Final = "application/json"
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
-
-
-class BodyTooLarge(KahiError):
-    """More than anybody has to say."""
-
-    def __init__(self) -> None:
-        super().__init__(f"the body is larger than {MAX_BODY} bytes")
-
-
-class WrongMediaType(KahiError):
-    """A body that is not what the route takes."""
-
-    def __init__(self, allowed: str) -> None:
-        super().__init__(f"the body must be {allowed}, and Content-Type must say so")
 
 
 async def read_body(request: Request, *, form: bool = False) -> dict[str, Any]:
@@ -44,7 +26,7 @@ async def read_body(request: Request, *, form: bool = False) -> dict[str, Any]:
     Raises:
         BadArgument: it is no JSON object, or holds what JSON does not know (NaN, lone surrogates)
             or what two readers may understand differently (a key twice).
-        BodyTooLarge: it is larger than `MAX_BODY`.
+        BodyTooLarge: it is larger than `BODY_SIZE`.
         WrongMediaType: it is something else, or does not say what it is.
     """
     data = await _whole_body(request)
@@ -60,13 +42,16 @@ async def read_body(request: Request, *, form: bool = False) -> dict[str, Any]:
 
 async def _whole_body(request: Request) -> bytes:
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY:
+    if announced.isdecimal() and int(announced[:20]) > BODY_SIZE:
         raise BodyTooLarge
     data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > MAX_BODY:
-            raise BodyTooLarge
+    try:
+        async for piece in request.stream():
+            data += piece
+            if len(data) > BODY_SIZE:
+                raise BodyTooLarge
+    except ClientDisconnect:
+        raise BadArgument("the body did not come to its end") from None
     return bytes(data)
 
 
@@ -92,7 +77,7 @@ def _form_fields(data: bytes) -> dict[str, Any]:
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",
-            max_num_fields=MAX_FIELDS,
+            max_num_fields=FORM_FIELDS,
         )
         return _refuse_twice(pairs)
     except ValueError:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from kahi.errors import BadArgument
 from kahi.plugins import PluginContext
+from kahi_api import limits
 from kahi_api.authentication import Authenticator
+from kahi_api.streams import Streams
 
 
 @dataclass(slots=True)
 class ApiContext:
-    """The daemon as the API sees it; `closing` is set when the server ends."""
+    """The daemon as the API sees it.
+
+    Args:
+        streams: all open streams of server-sent events.
+    """
 
     daemon: PluginContext
     authenticator: Authenticator = field(default_factory=Authenticator)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: Streams = field(default_factory=lambda: Streams(limits.STREAMS))
 
 
 def context_of(request: Request) -> ApiContext:

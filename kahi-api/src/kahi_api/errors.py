@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -22,14 +23,28 @@ from kahi.errors import (
     ShuttingDown,
     StartFailed,
 )
-from kahi_api.body import BodyTooLarge, WrongMediaType
 from kahi_api.endpoint import Access
+from kahi_api.limits import BODY_SIZE
 
 
 class Refusal(KahiError):
     """A request that is not let through; ``headers`` of the answer say what to do about it."""
 
     headers: Mapping[str, str] = MappingProxyType({})
+
+
+class BodyTooLarge(Refusal):
+    """More than anybody has to say."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the body is larger than {BODY_SIZE} bytes")
+
+
+class WrongMediaType(Refusal):
+    """A body that is not what the route takes."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"the body must be {allowed}, and Content-Type must say so")
 
 
 class Unauthorized(Refusal):
@@ -48,6 +63,37 @@ class Forbidden(Refusal):
         super().__init__(f"this needs the access level {needed.value}")
 
 
+class TooManyAttempts(Refusal):
+    """Too many failed attempts from one address."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("too many failed attempts, try again later")
+        self.headers = MappingProxyType({"Retry-After": str(math.ceil(seconds))})
+
+
+class TooManyStreams(Refusal):
+    """As many streams are open as there may be."""
+
+    headers = MappingProxyType({"Retry-After": "5"})
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} streams are open already")
+
+
+class Misdirected(Refusal):
+    """A request for a host that we do not go by."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"the host {host!r} is not among allowed_hosts of [server.http]")
+
+
+class ForeignOrigin(Refusal):
+    """A request from a web page that is not ours."""
+
+    def __init__(self) -> None:
+        super().__init__("web pages from elsewhere may not use the API")
+
+
 STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     NoSuchProcess: (404, "NOT_FOUND"),
     NoSuchGroup: (404, "NOT_FOUND"),
@@ -60,6 +106,10 @@ STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     BodyTooLarge: (413, "CONTENT_TOO_LARGE"),
     WrongMediaType: (415, "UNSUPPORTED_MEDIA_TYPE"),
     Unauthorized: (401, "UNAUTHORIZED"),
+    ForeignOrigin: (403, "FORBIDDEN"),
+    Misdirected: (421, "MISDIRECTED_REQUEST"),
+    TooManyAttempts: (429, "TOO_MANY_REQUESTS"),
+    TooManyStreams: (503, "UNAVAILABLE"),
     Forbidden: (403, "FORBIDDEN"),
 }
 """The most specific class decides."""
@@ -70,11 +120,13 @@ CODES: Final = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     413: "CONTENT_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     421: "MISDIRECTED_REQUEST",
     422: "UNPROCESSABLE",
     429: "TOO_MANY_REQUESTS",
+    431: "HEAD_TOO_LARGE",
     503: "UNAVAILABLE",
 }
 
@@ -92,14 +144,19 @@ def error_response(status: int, code: str, message: str) -> Response:
     return JSONResponse({"error": message, "code": code}, status)
 
 
-async def on_kahi_error(request: Request, error: Exception) -> Response:
-    """Answer an error that was raised on purpose."""
-    assert isinstance(error, KahiError)
+def refusal_response(error: KahiError) -> Response:
+    """The answer that tells of an error, by the table."""
     status, code = error_code(error)
     response = error_response(status, code, str(error))
     if isinstance(error, Refusal):
         response.headers.update(error.headers)
     return response
+
+
+async def on_kahi_error(request: Request, error: Exception) -> Response:
+    """Answer an error that was raised on purpose."""
+    assert isinstance(error, KahiError)
+    return refusal_response(error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

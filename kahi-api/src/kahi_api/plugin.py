@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from kahi.hookspecs import ConfigSection, Service, hookimpl
 from kahi.plugins import PluginContext
 from kahi_api.location import default_socket
-from kahi_api.settings import ServerSettings
+from kahi_api.settings import ServerSettings, UnixSettings
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
     from kahi.sockets import UnixListener
-    from kahi_api.context import ApiContext
     from kahi_api.endpoint import Endpoint
+    from kahi_api.server.entrance import Entrance
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ class ApiPlugin:
     """REST, server-sent events and the control socket."""
 
     def __init__(self) -> None:
-        self._listeners: list[UnixListener] = []
+        self._unix: UnixListener | None = None
+        self._entrances: list[Entrance] = []
 
     @hookimpl
     def kahi_addhooks(self) -> Sequence[object]:
@@ -44,23 +45,29 @@ class ApiPlugin:
     @hookimpl
     def kahi_setup(self, ctx: PluginContext) -> None:
         """Bind the control socket, while the daemon may still have other rights."""
-        from kahi.sockets import listen_unix
 
-        settings: ServerSettings = ctx.config.sections["server"]
-        if settings.unix.file == "none":
-            return
-        path = os.path.abspath(settings.unix.file or default_socket(os.environ, os.geteuid()))
-        mode = 0o700 if settings.unix.chmod is None else settings.unix.chmod
-        self._listeners.append(listen_unix(path, mode, settings.unix.chown or ctx.user))
-        ctx.supervisor.server_url = f"unix://{path}"
+        settings = _settings(ctx)
+        if settings.unix.file != "none":
+            self._listen_on_unix_socket(ctx, settings.unix)
         if ctx.user:
             # The new user may not be allowed to read the libraries.
             _web_stack()
 
+    def _listen_on_unix_socket(self, ctx: PluginContext, settings: UnixSettings) -> None:
+        from kahi.sockets import listen_unix
+        from kahi_api.peers import admission_of_peers
+        from kahi_api.server.entrance import Entrance
+
+        admits = admission_of_peers(settings)
+        path = os.path.abspath(settings.file or default_socket(os.environ, os.geteuid()))
+        self._unix = listen_unix(path, settings.mode, settings.chown or ctx.user)
+        self._entrances.append(Entrance(self._unix.socket, admits))
+        ctx.supervisor.server_url = f"unix://{path}"
+
     @hookimpl
     def kahi_services(self, ctx: PluginContext) -> Sequence[Service]:
         """The server."""
-        if not self._listeners:
+        if not self._entrances:
             return ()
         return (Service("server", lambda: self._serve(ctx)),)
 
@@ -68,19 +75,19 @@ class ApiPlugin:
     async def _serve(self, ctx: PluginContext) -> AsyncGenerator[None]:
         make_app, serving = _web_stack()
         from kahi_api.context import ApiContext
+        from kahi_api.streams import Streams
 
-        context = ApiContext(ctx)
-        sockets = [listener.socket for listener in self._listeners]
+        settings = _settings(ctx)
+        context = ApiContext(ctx, streams=Streams(settings.max_streams))
+        app = make_app(context, self._endpoints(ctx), settings.http.allowed_hosts)
         try:
-            app = make_app(context, self._endpoints(ctx))
-            async with serving(app, sockets, context.closing):
+            async with serving(app, self._entrances, context.streams, settings.max_connections):
                 log.info("the API is served on %s", ctx.supervisor.server_url)
                 yield
         finally:
-            if ctx.supervisor.shutting_down:
-                for listener in self._listeners:
-                    listener.close()
-                self._listeners.clear()
+            if ctx.supervisor.shutting_down and self._unix is not None:
+                self._unix.close()
+                self._unix = None
 
     def _endpoints(self, ctx: PluginContext) -> list[Endpoint]:
         """The API's own routes, and those of other plugins that do not stand in their way."""
@@ -99,9 +106,11 @@ class ApiPlugin:
         return found
 
 
-def _web_stack() -> tuple[
-    Callable[[ApiContext, Sequence[Endpoint]], Starlette], Callable[..., AbstractAsyncContextManager[None]]
-]:
+def _settings(ctx: PluginContext) -> ServerSettings:
+    return ctx.config.sections["server"]
+
+
+def _web_stack() -> tuple[Callable[..., ASGIApp], Callable[..., AbstractAsyncContextManager[None]]]:
     """Import what serving takes: a third of the daemon's start, so it comes last."""
     from kahi_api.app import make_app
     from kahi_api.server.serving import serving

@@ -15,6 +15,7 @@ import fcntl
 import os
 import resource
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -28,6 +29,8 @@ IS_LINUX: Final = sys.platform == "linux"
 _NO_PIDFD: Final = frozenset({errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EMFILE, errno.ENFILE})
 _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+_SO_PEERGROUPS: Final = 59
+_MAX_OPTION: Final = 1024
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -59,6 +62,20 @@ class ProcessEntry:
     zombie: bool
     memory: int = 0
     cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentity:
+    """Whom the kernel vouches for at the other end of a Unix socket.
+
+    Args:
+        groups: its own and its supplementary ones, as far as the system tells them.
+        pid: 0 where it can not be told.
+    """
+
+    uid: int
+    groups: frozenset[int]
+    pid: int = 0
 
 
 class System:
@@ -317,12 +334,18 @@ class System:
                 with contextlib.suppress(OSError):
                     fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
 
-    def peer_identity(self, connection: socket.socket) -> tuple[int, int] | None:
-        """(uid, gid) of the process at the other end of a Unix socket; None where it can not be told."""
-        if hasattr(socket, "SO_PEERCRED"):
-            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            return int.from_bytes(raw[4:8], sys.byteorder), int.from_bytes(raw[8:12], sys.byteorder)
-        return _local_peer_identity(connection)
+    def peer_identity(self, connection: socket.socket) -> PeerIdentity | None:
+        """Who is at the other end of a Unix socket; None where it can not be told."""
+        if not hasattr(socket, "SO_PEERCRED"):
+            return _local_peer_identity(connection)
+        pid, uid, gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        try:
+            raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_OPTION)
+        except OSError:
+            # An old kernel, or somebody in hundreds of groups.
+            raw = b""
+        groups = struct.unpack(f"{len(raw) // 4}I", raw)
+        return PeerIdentity(uid, frozenset((gid, *groups)), pid)
 
 
 def _exit_info(found: os.waitid_result) -> ExitInfo:
@@ -393,13 +416,12 @@ def _libc_prctl() -> Callable[..., int]:
     return _prctl_function
 
 
-def _local_peer_identity(connection: socket.socket) -> tuple[int, int] | None:
-    """macOS: LOCAL_PEERCRED, a struct xucred (version, uid, number of groups, groups)."""
+def _local_peer_identity(connection: socket.socket) -> PeerIdentity | None:
+    """macOS: LOCAL_PEERCRED, a struct xucred (version, uid, number of groups, at most 16 groups)."""
     sol_local, local_peercred = 0, 1
     try:
         raw = connection.getsockopt(sol_local, local_peercred, 76)
-    except OSError:
+        _, uid, count = struct.unpack_from("=IIh", raw)
+        return PeerIdentity(uid, frozenset(struct.unpack_from(f"={min(count, 16)}I", raw, 12)))
+    except (OSError, struct.error):
         return None
-    uid = int.from_bytes(raw[4:8], sys.byteorder)
-    gid = int.from_bytes(raw[12:16], sys.byteorder)
-    return uid, gid

@@ -11,7 +11,8 @@ from kahi.errors import BadArgument, NoSuchProcess
 from kahi.output import OutputStream
 from kahi_api.context import context_of, number
 from kahi_api.endpoint import Access, Endpoint, EventStream, Text
-from kahi_api.log_stream import log_stream
+from kahi_api.log_stream import log_events
+from kahi_api.streams import event_stream, last_event_id
 
 DEFAULT_LENGTH: Final = 1600
 MAX_LENGTH: Final = 1024 * 1024
@@ -40,12 +41,9 @@ async def answer_piece(request: Request, stream: OutputStream) -> Response:
 def answer_stream(request: Request, stream: OutputStream) -> Response:
     """Answer any stream as server-sent events."""
     tail = number(request, "tail", 0, least=0, most=MAX_LENGTH)
-    last = request.headers.get("last-event-id", "")
-    if last.isascii() and last.isdecimal() and len(last) <= 18:
-        offset = int(last)
-    else:
-        offset = max(0, stream.offset - tail)
-    return log_stream(stream, offset, context_of(request))
+    last = last_event_id(request)
+    offset = max(0, stream.offset - tail) if last is None else last
+    return event_stream(request, log_events(stream, offset, context_of(request).streams))
 
 
 def _stream_of(request: Request) -> OutputStream:

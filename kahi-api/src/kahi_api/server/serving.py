@@ -8,33 +8,57 @@ used.
 from __future__ import annotations
 
 import asyncio
-import socket
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, cast
 
 from uvicorn.config import Config
 
+from kahi_api import limits
+from kahi_api.identity import Peer
+from kahi_api.server.entrance import Entrance
+from kahi_api.server.listener import Listener
+from kahi_api.server.places import Place, Places
 from kahi_api.server.protocol import Protocol, State
-
-KEEP_ALIVE: Final = 75
-"""Seconds an idle connection stays open."""
-
-HEAD_LIMIT: Final = 32 * 1024
-"""Bytes of a request's head."""
-
-GRACE: Final = 1.0
-"""Seconds that requests under way are given when the server ends."""
+from kahi_api.streams import Streams
 
 
 @asynccontextmanager
-async def serving(app: Any, sockets: Sequence[socket.socket], closing: asyncio.Event) -> AsyncGenerator[None]:
+async def serving(
+    app: Any, entrances: Sequence[Entrance], streams: Streams, connections: int = limits.CONNECTIONS
+) -> AsyncGenerator[None]:
     """Serve an ASGI application until the context is left.
 
     Args:
-        sockets: bound and listening; they stay open.
-        closing: set when the end begins, so that streams end in order.
+        streams: ended when the end begins.
+        connections: how many there may be.
     """
+    config = _config(app)
+    state = State()
+    loop = asyncio.get_running_loop()
+    places = Places(connections, limits.KEPT_FOR_UNIX)
+
+    def protocol(peer: Peer, place: Place) -> Protocol:
+        return Protocol(config, state, loop, peer, place)
+
+    listeners = [Listener(each, places, protocol) for each in entrances]
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            listener.close()
+        streams.close()
+        open_connections = cast("set[Protocol]", state.connections)
+        for connection in tuple(open_connections):
+            connection.end()
+        if state.tasks:
+            await asyncio.shield(asyncio.wait(state.tasks, timeout=limits.GRACE))
+        for connection in tuple(open_connections):
+            connection.transport.abort()
+
+
+def _config(app: Any) -> Config:
     config = Config(
         app,
         http=Protocol,
@@ -45,33 +69,9 @@ async def serving(app: Any, sockets: Sequence[socket.socket], closing: asyncio.E
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        h11_max_incomplete_event_size=HEAD_LIMIT,
+        timeout_keep_alive=limits.KEEP_ALIVE,
     )
     config.load()
-    state = State()
-    loop = asyncio.get_running_loop()
-
-    def protocol() -> Protocol:
-        return Protocol(config, state, {}, loop)
-
-    servers = [
-        await (
-            loop.create_unix_server(protocol, sock=each)
-            if each.family == socket.AF_UNIX
-            else loop.create_server(protocol, sock=each)
-        )
-        for each in sockets
-    ]
-    try:
-        yield
-    finally:
-        closing.set()
-        for server in servers:
-            server.close()
-        for connection in tuple(state.connections):
-            connection.shutdown()  # type: ignore[union-attr]
-        if state.tasks:
-            await asyncio.shield(asyncio.wait(state.tasks, timeout=GRACE))
-        for connection in tuple(state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+    # What clients do wrong is told to them, not to the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    return config

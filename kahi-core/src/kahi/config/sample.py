@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from kahi.config.models import (
@@ -99,6 +99,9 @@ def _value(key: str, field: FieldInfo) -> str:
     )
     if value is None:
         return '""'
+    if isinstance(value, SecretStr):
+        # A default is no secret.
+        return json.dumps(value.get_secret_value())
     if isinstance(value, (frozenset, tuple)):
         return json.dumps(sorted(value))  # pyright: ignore[reportUnknownArgumentType]
     return json.dumps(value)
