@@ -156,20 +156,23 @@ def test_tail_shows_the_end_of_the_log_and_follows_over_a_restart(daemon: Start)
 
 
 def test_an_open_stream_does_not_hold_up_the_end(daemon: Start) -> None:
-    running = daemon(f"[programs.web]\n{SLEEPER}")
+    running = daemon(f"[programs.web]\n{python('print(1, flush=True); import time; time.sleep(3600)')}")
     follower = subprocess.Popen(
         [sys.executable, "-m", "kahi", "ctl", "-s", str(running.socket), "tail", "-f", "web"],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(0.3)
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "1\n"
     begin = time.monotonic()
     assert running.terminate() == 0
     assert time.monotonic() - begin < 5, "an open stream held up the end"
+    assert follower.stderr is not None
+    assert follower.stderr.readline() == "kahi: the daemon has ended; waiting for it to come back\n"
     follower.send_signal(signal.SIGINT)
     _, errors = follower.communicate(timeout=10)
-    assert follower.returncode == 130
-    assert errors == "kahi: the daemon has ended; waiting for it to come back\n"
+    assert follower.returncode == 130, errors
 
 
 def test_output_goes_to_file_and_console(daemon: Start, short_tmp: Path) -> None:
