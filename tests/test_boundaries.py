@@ -37,6 +37,8 @@ FLOORS = {
     "process": 3,
     "supervisor": 4,
     "fastcgi": 4,
+    "listeners": 4,
+    "health": 4,
     "daemon": 5,
     "cli": 6,
     "__main__": 6,

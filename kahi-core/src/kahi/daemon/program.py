@@ -30,6 +30,7 @@ from kahi.errors import ConfigError, KahiError, SpawnError
 from kahi.events import EventBus, SupervisorStateEvent
 from kahi.fastcgi import SharedSockets
 from kahi.leftovers import GroupScans
+from kahi.listeners import Listeners
 from kahi.output import (
     LEVELS,
     DaemonLogHandler,
@@ -138,7 +139,9 @@ class _Daemon:
             host.input_for = sockets.descriptor_for
             supervisor = Supervisor(config, host, self._loaded.load_again)
             supervisor.watchers.changed.append(sockets.process_changed)
+            listeners = _listeners(supervisor, system, loop)
             await self._supervise(loop, supervisor, plane)
+            listeners.close()
             sockets.close()
             reaper.close()
         finally:
@@ -232,6 +235,24 @@ class _Daemon:
         _make_room(self._system, new)
         _warn(new)
         self._loaded.plugins.reload(context, old, new)
+
+
+def _listeners(supervisor: Supervisor, system: System, loop: asyncio.AbstractEventLoop) -> Listeners:
+    listeners = Listeners(
+        supervisor.events,
+        system,
+        loop,
+        identifier=supervisor.identifier,
+        restart=supervisor.recovery.restart,
+        settled=supervisor.recovery.settled,
+    )
+    watchers = supervisor.watchers
+    watchers.added.append(listeners.process_added)
+    watchers.changed.append(listeners.process_changed)
+    watchers.redefined.append(listeners.process_redefined)
+    watchers.removed.append(listeners.process_removed)
+    supervisor.listeners = listeners
+    return listeners
 
 
 def _log_settings(settings: SupervisorSettings) -> StreamSettings:

@@ -7,6 +7,7 @@ from kahi.events.queue import QUEUE_LIMIT, EventQueue
 from kahi.events.types import (
     EVERYTHING,
     TYPES,
+    BufferOverflowEvent,
     ConfigEvent,
     Event,
     LogProblemEvent,
@@ -27,6 +28,7 @@ __all__ = [
     "HISTORY_LENGTH",
     "QUEUE_LIMIT",
     "TYPES",
+    "BufferOverflowEvent",
     "ConfigEvent",
     "Event",
     "EventBus",

@@ -60,6 +60,8 @@ class EventBus:
         self._pending: deque[Event] = deque()
         self._publishing = False
         self.last_serial = 0
+        self.interest_watchers: list[Callable[[], None]] = []
+        """Called when somebody subscribed or left: for those who make events only on demand."""
         self._owner_of: Callable[[Subscriber], str] = lambda _: ""
         self._count_error: ErrorCounter = _log_error
 
@@ -85,7 +87,7 @@ class EventBus:
         owner = owner or self._owner_of(callback)
         subscription = Subscription(self, callback, types or (EVERYTHING,), owner)
         self._subscriptions.append(subscription)
-        self._by_type.clear()
+        self._interest_changed()
         return subscription
 
     def queue(
@@ -112,7 +114,7 @@ class EventBus:
         """Take a subscription off the bus; one that is gone already is ignored."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
-            self._by_type.clear()
+            self._interest_changed()
 
     def drop(self, owner: str) -> None:
         """Take everything that belongs to a plugin off the bus."""
@@ -160,6 +162,11 @@ class EventBus:
 
     def __iter__(self) -> Iterator[Event]:
         return iter(tuple(self._history))
+
+    def _interest_changed(self) -> None:
+        self._by_type.clear()
+        for watcher in self.interest_watchers:
+            watcher()
 
     def _remember(self, event: Event) -> None:
         self._history.append(event)

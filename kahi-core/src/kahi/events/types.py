@@ -179,6 +179,23 @@ class TickEvent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BufferOverflowEvent(Event):
+    """A pool of listeners is too slow and loses events; ``EVENT_BUFFER_OVERFLOW``.
+
+    Told once until the pool has caught up. ``lost`` is the serial of the first event that gave way,
+    ``drops`` counts all that ever did.
+    """
+
+    pool: str
+    lost: int
+    drops: int
+
+    @property
+    def type(self) -> str:
+        return "EVENT_BUFFER_OVERFLOW"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginEvent(Event):
     """Something that a plugin tells, under its own prefix: ``NOTIFY_SENT`` is ``SENT`` of ``notify``.
 
@@ -213,6 +230,7 @@ TYPES: Final = (
     "SUPERVISOR_STATE_STOPPING",
     "CONFIG_RELOADED",
     "CONFIG_RELOAD_FAILED",
+    "EVENT_BUFFER_OVERFLOW",
     "TICK_5",
     "TICK_60",
     "TICK_3600",

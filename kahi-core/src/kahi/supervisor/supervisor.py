@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
 
@@ -36,6 +36,9 @@ from kahi.supervisor.recovery import Recovery
 from kahi.supervisor.reload import Reloader, ReloadReport
 from kahi.supervisor.selection import select
 from kahi.supervisor.watchers import Watchers
+
+if TYPE_CHECKING:
+    from kahi.listeners import Listeners
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,8 @@ class Supervisor:
         self.recovery = Recovery(self, host.system)
         """Restarts processes that run but do not do their work."""
         self._memory = MemoryWatch(self, host.system, host.loop)
+        self.listeners: Listeners | None = None
+        """The pools of event listeners; None where there is no daemon around the supervisor."""
         self.watchers = Watchers()
         """Who is told about processes that come, change and go."""
         host.on_change = self._process_changed
@@ -146,7 +151,8 @@ class Supervisor:
 
     async def boot(self) -> None:
         """Add the groups of the configuration and start what starts by itself."""
-        for definition in self.config.groups.values():
+        # Listeners first: a pool gets the events of every group that comes after it.
+        for definition in sorted(self.config.groups.values(), key=lambda group: group.priority):
             self.add(definition)
         await self.autostart(self._processes.values())
 
@@ -354,6 +360,8 @@ class Supervisor:
             self._dependencies.cancel(process)
             self.recovery.cancel(process)
         for wave in stop_waves([p.definition for p in processes], self._priorities()):
+            if self.shutting_down and self.listeners is not None and any(d.listener for d in wave):
+                await self.listeners.farewell()
             members = [self._processes[d.name] for d in wave if d.name in self._processes]
             for process in members:
                 if self._can_stop(process):
