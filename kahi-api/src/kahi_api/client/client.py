@@ -232,6 +232,10 @@ class Client:
         """Have all log files opened anew, as after somebody moved them."""
         self._json("POST", "/api/v1/logs/reopen")
 
+    def send_event(self, kind: str, data: str = "") -> int:
+        """Publish a ``REMOTE_COMMUNICATION`` event for listeners and plugins; returns its serial."""
+        return int(self._json("POST", "/api/v1/events", {"type": kind, "data": data})["serial"])
+
     def events(self, *, since: int = 0, limit: int | None = None) -> list[Event]:
         """What happened recently, oldest first; with a serial above ``since``, the newest ``limit``."""
         from kahi_api.client.objects import Event

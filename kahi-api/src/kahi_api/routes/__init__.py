@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kahi_api.endpoint import Endpoint
-from kahi_api.routes import actions, config, daemon, groups, logs, processes
+from kahi_api.routes import actions, communication, config, daemon, groups, logs, processes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *processes.ENDPOINTS,
@@ -11,6 +11,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *groups.ENDPOINTS,
     *logs.ENDPOINTS,
     *config.ENDPOINTS,
+    *communication.ENDPOINTS,
     *daemon.ENDPOINTS,
 )
 """All routes of the API itself."""
