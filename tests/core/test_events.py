@@ -10,6 +10,7 @@ import pytest
 
 from kahi.events import (
     TYPES,
+    BufferOverflowEvent,
     ConfigEvent,
     Event,
     EventBus,
@@ -58,6 +59,7 @@ EVERY_TYPE: list[Event] = [
     ConfigEvent(),
     ConfigEvent(error="no"),
     RemoteCommunicationEvent(kind="", data=b""),
+    BufferOverflowEvent(pool="a", lost=1, drops=1),
     *(TickEvent(period=period, when=0) for period in (5, 60, 3600)),
 ]
 
