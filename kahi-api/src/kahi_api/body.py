@@ -21,7 +21,7 @@ async def read_body(request: Request, *, form: bool = False) -> dict[str, Any]:
     """The object in the body; an empty one when there is no body.
 
     Args:
-        form: take an HTML form as well; all its values are strings.
+        form: take an HTML form as well; all its values are strings, or lists of them.
 
     Raises:
         BadArgument: it is no JSON object, or holds what JSON does not know (NaN, lone surrogates)
@@ -71,6 +71,7 @@ def _json_object(data: bytes) -> dict[str, Any]:
 
 
 def _form_fields(data: bytes) -> dict[str, Any]:
+    """The fields of a form; one that stands there several times, as boxes do, is a list."""
     try:
         pairs = parse_qsl(
             data.decode(),
@@ -79,9 +80,12 @@ def _form_fields(data: bytes) -> dict[str, Any]:
             errors="strict",
             max_num_fields=FORM_FIELDS,
         )
-        return _refuse_twice(pairs)
     except ValueError:
         raise BadArgument("the body is no form") from None
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
 
 
 def _refuse_constant(name: str) -> object:

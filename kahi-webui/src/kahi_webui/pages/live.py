@@ -1,0 +1,99 @@
+"""Server-sent events for pages that are open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kahi.events import ProcessStateEvent
+from kahi_api.context import context_of
+from kahi_api.log_stream import encode_event, event_stream_response
+from kahi_webui import views
+from kahi_webui.live import Viewer
+from kahi_webui.state import WebUi
+
+HEARTBEAT: Final = 15.0
+"""Seconds of silence after which a comment shows that the stream lives."""
+
+BATCH: Final = 0.15
+"""Seconds in which changes gather before they are sent together."""
+
+
+class LiveUpdates:
+    """The route of the stream."""
+
+    def __init__(self, site: WebUi) -> None:
+        self._site = site
+
+    async def follow(self, request: Request) -> Response:
+        """What changes, from now on; ``?process=`` for that of one."""
+        viewer = Viewer(request.query_params.get("process", ""))
+        viewer.changed |= self._changed_since(request.query_params.get("since", ""))
+        if viewer.changed:
+            viewer.wake.set()
+        return event_stream_response(self._updates(viewer, context_of(request).closing))
+
+    async def _updates(self, viewer: Viewer, closing: asyncio.Event) -> AsyncIterator[bytes]:
+        site = self._site
+        ending = asyncio.ensure_future(closing.wait())
+        ending.add_done_callback(lambda _: viewer.wake.set())
+        site.viewers.add(viewer)
+        try:
+            yield b"retry: 2000\n\n"
+            while not closing.is_set():
+                try:
+                    async with asyncio.timeout(HEARTBEAT):
+                        await viewer.wake.wait()
+                except TimeoutError:
+                    yield b": alive\n\n"
+                    continue
+                await asyncio.sleep(BATCH)
+                changed, structure, usage = viewer.take()
+                if structure:
+                    site.forget_removed()
+                    yield _event("structure", {})
+                if changed:
+                    yield _event("changes", self._changes(viewer, changed))
+                if usage:
+                    yield _event("usage", self._usage(viewer))
+        finally:
+            site.viewers.remove(viewer)
+            ending.cancel()
+
+    def _changed_since(self, serial: str) -> set[str]:
+        """Names of processes that changed after the event with ``serial``, which the page has seen."""
+        events = self._site.supervisor.events
+        history = events.history()
+        seen = int(serial) if serial.isdecimal() and len(serial) <= 18 else 0
+        if seen > events.last_serial or not history or history[0].serial > seen + 1:
+            return set(self._site.supervisor.processes)
+        return {
+            event.name for event in history if event.serial > seen and isinstance(event, ProcessStateEvent)
+        }
+
+    def _changes(self, viewer: Viewer, names: set[str]) -> list[dict[str, Any]]:
+        processes = self._site.supervisor.processes
+        return [
+            views.changing(processes[name], self._site)
+            for name in sorted(names)
+            if name in processes and viewer.process in ("", name)
+        ]
+
+    def _usage(self, viewer: Viewer) -> dict[str, Any]:
+        return {
+            "now": self._site.now(),
+            "values": {
+                name: [round(used.cpu, 1), int(used.memory)]
+                for name, used in self._site.latest.items()
+                if viewer.process in ("", name)
+            },
+        }
+
+
+def _event(name: str, data: Any) -> bytes:
+    return encode_event(json.dumps(data, separators=(",", ":")), event=name)

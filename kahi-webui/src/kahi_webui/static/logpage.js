@@ -1,0 +1,3 @@
+import { liveLogs } from "./log.js";
+
+liveLogs();

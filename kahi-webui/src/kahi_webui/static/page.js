@@ -1,0 +1,3 @@
+import { askBeforeSending } from "./dom.js";
+
+askBeforeSending();

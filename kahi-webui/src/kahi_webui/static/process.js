@@ -1,0 +1,65 @@
+// The page of one process: its state, curves, events and output, live.
+
+import { askBeforeSending, bytes, drawLines, find, inTimeline, lines, listen, now, percent, setNow, setText, svg } from "./dom.js";
+import { liveEvents } from "./events.js";
+import { liveLogs } from "./log.js";
+
+const body = document.body;
+const name = body.dataset.process;
+const used = { cpu: [], memory: [] };
+const words = { cpu: percent, memory: bytes };
+
+askBeforeSending();
+liveLogs();
+liveEvents(find("#events"), body.dataset.events, false);
+
+function draw(key) {
+  const values = used[key];
+  const top = Math.max(...values.filter((value) => value !== null), 0);
+  const floor = { cpu: 5, memory: 1 }[key];
+  drawLines(find(`#${key}-chart`), lines(values, 900, 120, Math.max(top * 1.15, floor)));
+  setText(find(`#${key}-now`), words[key](values.at(-1)) || "–");
+  setText(find(`#${key}-top`), words[key](top));
+}
+
+function change(view) {
+  const before = find("#buttons").dataset.state;
+  find("#buttons").dataset.state = view.state;
+  const state = find("#state .state");
+  state.className = `state st-${view.state}`;
+  setText(state.lastChild, view.state);
+  setText(find("#description"), view.description);
+  document.title = `${view.state} ${name} · ${body.dataset.identifier}`;
+  setText(find("#restarts-now"), String(view.restarts));
+  if (before !== view.state) {
+    const picture = find(".timeline");
+    const at = inTimeline(now());
+    picture.append(svg("rect", { class: `st-${view.state}`, x: at.toFixed(1), y: 0, width: 900, height: 10 }));
+    picture.setAttribute("viewBox", `${(at - 900).toFixed(1)} 0 900 10`);
+    const why = find(".why");
+    if (why) why.hidden = !view.troubled;
+  }
+}
+
+listen(body.dataset.stream, {
+  changes: (views) => views.filter((view) => view.name === name).forEach(change),
+  usage: (sample) => {
+    setNow(sample.now);
+    const [cpu, memory] = sample.values[name] ?? [null, null];
+    used.cpu.push(cpu);
+    used.memory.push(memory);
+    if (used.cpu.length > 90) {
+      used.cpu.shift();
+      used.memory.shift();
+    }
+    draw("cpu");
+    draw("memory");
+  },
+});
+
+fetch(`${document.documentElement.dataset.base}/history.json?process=${encodeURIComponent(name)}`).then(async (answer) => {
+  if (!answer.ok) return;
+  [used.cpu, used.memory] = (await answer.json())[name] ?? [[], []];
+  draw("cpu");
+  draw("memory");
+});
