@@ -13,7 +13,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
-from kahi_api.client.http import Connection
 from tests.support import Daemon, eventually, install_plugin, python
 
 Start = Callable[..., Daemon]
@@ -26,13 +25,18 @@ class Response:
     body: bytes
 
 
-def fetch(
-    running: Daemon, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
-) -> Response:
+def connect(running: Daemon) -> HTTPConnection:
     connection = HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(20)
     connection.sock.connect(str(running.socket))
+    return connection
+
+
+def fetch(
+    running: Daemon, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    connection = connect(running)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -314,16 +318,17 @@ def test_the_page_can_be_turned_off(daemon: Start) -> None:
 def test_what_is_open_is_told_of_changes(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")
     running.wait_for("a", "RUNNING")
-    stream = Connection(str(running.socket), 20)
+    connection = connect(running)
     try:
-        status, headers, chunks = stream.stream("/live?since=0")
-        assert (status, headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+        connection.request("GET", "/live?since=0")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers.get_content_type()) == (200, "text/event-stream")
         seen = b""
 
         def until(word: bytes) -> bool:
             nonlocal seen
             while word not in seen:
-                seen += next(chunks)
+                seen += answer.read1(65536)
             return True
 
         assert until(b'"name":"a","state":"RUNNING"')
@@ -335,7 +340,7 @@ def test_what_is_open_is_told_of_changes(daemon: Start) -> None:
             client.update()
         assert until(b"event: structure")
     finally:
-        stream.close()
+        connection.close()
 
 
 def test_samples_are_taken_while_somebody_looks(daemon: Start) -> None:
