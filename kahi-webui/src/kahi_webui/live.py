@@ -7,6 +7,7 @@ however slowly its page reads.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from kahi.events import Event, ProcessGroupEvent, ProcessHealthEvent, ProcessStateEvent
@@ -20,11 +21,12 @@ class Viewer:
 
     Args:
         process: the only one it shows, "" for all.
+        wake: called when there is something to tell it.
     """
 
-    def __init__(self, process: str = "") -> None:
+    def __init__(self, process: str, wake: Callable[[], None]) -> None:
         self.process = process
-        self.wake = asyncio.Event()
+        self.wake = wake
         self.changed: set[str] = set()
         self.structure_changed = False
         self.usage_changed = False
@@ -37,14 +39,13 @@ class Viewer:
             self.changed.add(event.name)
         elif isinstance(event, ProcessGroupEvent) or event.type == "CONFIG_RELOADED":
             self.structure_changed = True
-        self.wake.set()
+        self.wake()
 
     def take(self) -> tuple[set[str], bool, bool]:
         """Names of processes that changed, whether the groups did, whether there is a new sample."""
         taken = self.changed, self.structure_changed, self.usage_changed
         self.changed = set()
         self.structure_changed = self.usage_changed = False
-        self.wake.clear()
         return taken
 
 
@@ -82,4 +83,4 @@ class Viewers:
         """Tell all pages that there is a new sample."""
         for viewer in self._viewers:
             viewer.usage_changed = True
-            viewer.wake.set()
+            viewer.wake()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -12,13 +12,10 @@ from starlette.responses import Response
 
 from kahi.events import ProcessStateEvent
 from kahi_api.context import context_of
-from kahi_api.log_stream import encode_event, event_stream_response
+from kahi_api.streams import ALIVE, BEGIN, Streams, encode_event, event_stream
 from kahi_webui import views
 from kahi_webui.live import Viewer
 from kahi_webui.state import WebUi
-
-HEARTBEAT: Final = 15.0
-"""Seconds of silence after which a comment shows that the stream lives."""
 
 BATCH: Final = 0.15
 """Seconds in which changes gather before they are sent together."""
@@ -32,38 +29,39 @@ class LiveUpdates:
 
     async def follow(self, request: Request) -> Response:
         """What changes, from now on; ``?process=`` for that of one."""
-        viewer = Viewer(request.query_params.get("process", ""))
-        viewer.changed |= self._changed_since(request.query_params.get("since", ""))
-        if viewer.changed:
-            viewer.wake.set()
-        return event_stream_response(self._updates(viewer, context_of(request).closing))
+        query = request.query_params
+        updates = self._updates(query.get("process", ""), query.get("since", ""), context_of(request).streams)
+        return event_stream(request, updates)
 
-    async def _updates(self, viewer: Viewer, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    async def _updates(self, process: str, since: str, streams: Streams) -> AsyncGenerator[bytes]:
         site = self._site
-        ending = asyncio.ensure_future(closing.wait())
-        ending.add_done_callback(lambda _: viewer.wake.set())
-        site.viewers.add(viewer)
-        try:
-            yield b"retry: 2000\n\n"
-            while not closing.is_set():
-                try:
-                    async with asyncio.timeout(HEARTBEAT):
-                        await viewer.wake.wait()
-                except TimeoutError:
-                    yield b": alive\n\n"
-                    continue
-                await asyncio.sleep(BATCH)
-                changed, structure, usage = viewer.take()
-                if structure:
-                    site.forget_removed()
-                    yield _event("structure", {})
-                if changed:
-                    yield _event("changes", self._changes(viewer, changed))
-                if usage:
-                    yield _event("usage", self._usage(viewer))
-        finally:
-            site.viewers.remove(viewer)
-            ending.cancel()
+        with streams.wake() as wake:
+            viewer = Viewer(process, wake.set)
+            viewer.changed |= self._changed_since(since)
+            if viewer.changed:
+                wake.set()
+            site.viewers.add(viewer)
+            try:
+                yield BEGIN
+                while not wake.closing:
+                    if not await wake.wait():
+                        yield ALIVE
+                        continue
+                    await asyncio.sleep(BATCH)
+                    for news in self._news(viewer):
+                        yield news
+            finally:
+                site.viewers.remove(viewer)
+
+    def _news(self, viewer: Viewer) -> Iterator[bytes]:
+        changed, structure, usage = viewer.take()
+        if structure:
+            self._site.forget_removed()
+            yield _event("structure", {})
+        if changed:
+            yield _event("changes", self._changes(viewer, changed))
+        if usage:
+            yield _event("usage", self._usage(viewer))
 
     def _changed_since(self, serial: str) -> set[str]:
         """Names of processes that changed after the event with ``serial``, which the page has seen."""
