@@ -333,7 +333,7 @@ def test_the_difference_of_two_configurations(loaded: Load) -> None:
     )
     changes = diff(old, new)
     assert [group.name for group in changes.added] == ["new"]
-    assert changes.removed == ("gone",)
+    assert [group.name for group in changes.removed] == ["gone"]
     assert [change.definition.name for change in changes.changed] == ["a", "b"]
     assert changes.changed[0].restarted == {}
     assert changes.changed[0].live == {"a": ("priority", "startsecs")}

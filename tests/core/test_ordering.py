@@ -63,7 +63,7 @@ def test_every_process_is_in_one_wave_after_all_that_need_it(definitions: list[P
 @given(programs)
 def test_what_is_needed_comes_along_and_before(definitions: list[ProcessDefinition]) -> None:
     by_name = {definition.name: definition for definition in definitions}
-    found = names(with_dependencies(definitions[-1:], lambda name: [by_name[name]]))
+    found = names(with_dependencies(definitions[-1:], lambda name, _: [by_name[name]]))
     assert len(found) == len(set(found))
     for position, name in enumerate(found):
         for need, _ in by_name[name].depends_on:

@@ -32,10 +32,13 @@ programs = st.fixed_dictionaries(
         "stopsignal": st.sampled_from(["TERM", "INT", "NOPE"]),
     },
 )
+members = st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3)
 configs = st.fixed_dictionaries(
     {"programs": st.dictionaries(st.sampled_from(["a", "b", "c"]), programs)},
     optional={
-        "groups": st.just({"g": {"programs": ["a", "b"]}}),
+        "groups": st.fixed_dictionaries(
+            {}, optional={name: st.fixed_dictionaries({"programs": members}) for name in ("g", "z")}
+        ),
         "supervisor": st.fixed_dictionaries({"log_level": st.sampled_from(["info", "loud"])}),
     },
 )

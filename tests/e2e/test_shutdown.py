@@ -182,7 +182,7 @@ def test_a_stale_pid_file_is_replaced(daemon: Start, short_tmp: Path) -> None:
     pidfile.write_text("999999\n")
     running = daemon("", "-p", str(pidfile))
     assert int(pidfile.read_text()) == running.pid
-    assert "replacing the stale pid file" in running.output
+    assert "replaced the stale pid file" in running.output
     assert pidfile.stat().st_mode & 0o777 == 0o644
     running.terminate()
     assert not pidfile.exists()

@@ -106,14 +106,15 @@ class Pipes:
         if source == "null":
             fd = os.open(os.devnull, os.O_RDONLY)
         else:
-            fd, self.stdin = self._system.pipe()
+            fd, ours = self._system.pipe()
+            self.stdin = self._system.lift(ours)
         self._theirs.append(fd)
         return fd
 
     def _pipe_to_child(self) -> tuple[int, int]:
         ours, theirs = self._system.pipe()
         self._theirs.append(theirs)
-        return ours, theirs
+        return self._system.lift(ours), theirs
 
     def close_child_ends(self) -> None:
         """Close what only the child needs; to be called once it has been spawned."""
@@ -169,7 +170,8 @@ def find_identity(wanted: str) -> Identity | None:
     account = _account(user)
     gid = _group_id(group) if group else account.gid
     groups = tuple(os.getgrouplist(account.name, gid)) if account.name else (gid,)
-    if account.uid == os.geteuid() and gid == os.getegid() and (os.geteuid() != 0 or not group):
+    is_ours = account.uid == os.geteuid() and (not group or gid == os.getegid())
+    if is_ours and (os.geteuid() != 0 or not group):
         return None
     if os.geteuid() != 0:
         raise SpawnError(
@@ -315,6 +317,9 @@ def _spawn_prepared(system: System, launch: Launch, path: str, descriptors: tupl
         prepare = _Preparation(system, launch, child_end)
         return system.spawn(path, launch.argv, launch.environment, descriptors, prepare=prepare)
     except subprocess.SubprocessError as error:
+        # Only what the child wrote is there to be read, and then the end.
+        system.close(child_end)
+        child_end = -1
         raise _reported_error(os.read(report_end, 65536)) from error
     except OSError as error:
         raise _exec_error(launch, path, error) from error
@@ -360,8 +365,11 @@ class _Preparation:
         for step, subject, action in self._steps:
             try:
                 action()
-            except (OSError, ValueError) as error:
-                code = error.errno if isinstance(error, OSError) else errno.EINVAL
+            except (OSError, ValueError, MemoryError) as error:
+                if isinstance(error, MemoryError):
+                    code = errno.ENOMEM
+                else:
+                    code = error.errno if isinstance(error, OSError) else errno.EINVAL
                 message = "\0".join((str(code or 0), step, subject, str(error)))
                 os.write(self._report, message.encode("utf-8", "surrogateescape"))
                 raise

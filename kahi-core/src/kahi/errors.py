@@ -137,6 +137,13 @@ class AlreadyAdded(ProcessError):
         super().__init__(name, "already added")
 
 
+class GroupsBelongTogether(ProcessError):
+    """A process moves between groups of which only one is to be updated."""
+
+    def __init__(self, name: str, old: str, new: str) -> None:
+        super().__init__(name, f"moves from group {old} to {new}: update both")
+
+
 class StdinFull(ProcessError):
     """Input that neither the pipe nor its queue has room for."""
 

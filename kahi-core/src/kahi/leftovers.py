@@ -130,8 +130,12 @@ class Leftovers:
             return False
         if pidfd is None:
             return False
+        try:
+            self._loop.add_reader(pidfd, self._gone, pid)
+        except OSError:
+            self._system.close(pidfd)
+            return False
         self._pidfds[pid] = pidfd
-        self._loop.add_reader(pidfd, self._gone, pid)
         return True
 
     def _gone(self, pid: int) -> None:

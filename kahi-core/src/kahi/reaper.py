@@ -43,7 +43,10 @@ class Reaper:
         self._by_signal: dict[int, ExitCallback] = {}
         self._ended: set[int] = set()
         self._listening = False
+        self._look: asyncio.Handle | None = None
         self._orphans: asyncio.TimerHandle | None = None
+        self._seen: frozenset[int] = frozenset()
+        """Ended children of nobody, as the last look found them."""
         if adopts_orphans:
             self._listen_to_sigchld()
 
@@ -54,13 +57,22 @@ class Reaper:
         """
         pidfd = self._system.open_pidfd(pid)
         if pidfd is None:
-            self._listen_to_sigchld()
-            self._by_signal[pid] = on_exit
-            # It may have ended before anybody listened.
-            self._loop.call_soon(on_exit)
+            self._await_signal(pid, on_exit)
         else:
-            self._pidfds[pid] = pidfd
-            self._loop.add_reader(pidfd, on_exit)
+            try:
+                self._loop.add_reader(pidfd, on_exit)
+            except OSError:
+                # No room in the poller either.
+                self._system.close(pidfd)
+                self._await_signal(pid, on_exit)
+            else:
+                self._pidfds[pid] = pidfd
+
+    def _await_signal(self, pid: int, on_exit: ExitCallback) -> None:
+        self._listen_to_sigchld()
+        self._by_signal[pid] = on_exit
+        # It may have ended before anybody listened.
+        self._loop.call_soon(on_exit)
 
     def noticed(self, pid: int) -> None:
         """Stop calling back for ``pid``; it stays in the process table until it is reaped."""
@@ -72,8 +84,7 @@ class Reaper:
         self._unwatch(pid)
         self._ended.discard(pid)
         self._system.reap(pid)
-        if self._adopts_orphans:
-            self._look_for_orphans()
+        self._look_soon()
 
     def _unwatch(self, pid: int) -> None:
         self._by_signal.pop(pid, None)
@@ -87,8 +98,9 @@ class Reaper:
         for pid in tuple(self._pidfds):
             self._unwatch(pid)
         self._by_signal.clear()
-        if self._orphans is not None:
-            self._orphans.cancel()
+        for handle in (self._look, self._orphans):
+            if handle is not None:
+                handle.cancel()
         if self._listening:
             self._loop.remove_signal_handler(signal.SIGCHLD)
             self._listening = False
@@ -100,24 +112,35 @@ class Reaper:
 
     def _on_sigchld(self) -> None:
         self._tell_ended()
-        if self._adopts_orphans:
-            self._look_for_orphans()
+        self._look_soon()
 
     def _tell_ended(self) -> None:
         for on_exit in tuple(self._by_signal.values()):
             on_exit()
 
+    def _look_soon(self) -> None:
+        """Look for orphans once, however many ends bring that about in this turn of the loop."""
+        if self._adopts_orphans and self._look is None and self._orphans is None:
+            self._look = self._loop.call_soon(self._look_for_orphans)
+
     def _look_for_orphans(self) -> None:
-        if self._orphans is None and self._ended_strangers():
-            self._orphans = self._loop.call_later(ORPHAN_GRACE, self._reap_orphans)
+        self._look = None
+        if self._orphans is None:
+            self._seen = frozenset(self._ended_strangers())
+            if self._seen:
+                self._orphans = self._loop.call_later(ORPHAN_GRACE, self._reap_orphans)
 
     def _reap_orphans(self) -> None:
+        """Reap those that have been there for the whole grace, and give the others theirs."""
         self._orphans = None
         strangers = self._ended_strangers()
-        for pid in strangers:
+        orphans = self._seen.intersection(strangers)
+        for pid in orphans:
             self._system.reap(pid)
-        if strangers:
-            log.debug("reaped %d orphans", len(strangers))
+        if orphans:
+            log.debug("reaped %d orphans", len(orphans))
+        if len(orphans) < len(strangers):
+            self._look_for_orphans()
 
     def _ended_strangers(self) -> list[int]:
         """Ended children that nobody watches: orphans, or sub-processes that plugins wait for.

@@ -14,10 +14,12 @@ import errno
 import fcntl
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +28,6 @@ from typing import Final
 
 IS_LINUX: Final = sys.platform == "linux"
 
-_NO_PIDFD: Final = frozenset({errno.ENOSYS, errno.EPERM, errno.EINVAL, errno.EMFILE, errno.ENFILE})
 _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _SO_PEERGROUPS: Final = 59
@@ -84,6 +85,9 @@ class System:
     def __init__(self) -> None:
         self._descriptors_of_children: tuple[int, int] | None = None
         self._reserve: tuple[int, ...] = ()
+        self._ignored: tuple[int, ...] = ()
+        self._lowered = threading.Lock()
+        """Held while the limit of children is in force here."""
 
     # Time
 
@@ -124,7 +128,7 @@ class System:
             subprocess.SubprocessError: ``prepare`` raised.
         """
         stdin, stdout, stderr = descriptors
-        with self._limits_of_children():
+        with self._limits_of_children(), self._dispositions_of_children():
             child = subprocess.Popen(
                 argv,
                 executable=path,
@@ -168,14 +172,32 @@ class System:
             yield
             return
         own = self.limits(resource.RLIMIT_NOFILE)
-        for fd in self._reserve:
-            self.close(fd)
-        self.set_limit(resource.RLIMIT_NOFILE, *self._descriptors_of_children)
+        with self._lowered:
+            for fd in self._reserve:
+                self.close(fd)
+            self.set_limit(resource.RLIMIT_NOFILE, *self._descriptors_of_children)
+            try:
+                yield
+            finally:
+                self.set_limit(resource.RLIMIT_NOFILE, *own)
+                self._reserve = os.pipe()
+
+    def ignore_signals(self, numbers: Iterable[int]) -> None:
+        """Ignore signals in this process, but not in those that `spawn` starts."""
+        self._ignored = tuple(numbers)
+        for number in self._ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+    @contextlib.contextmanager
+    def _dispositions_of_children(self) -> Generator[None]:
+        """Stop ignoring signals for as long as a child inherits that (some microseconds)."""
+        for number in self._ignored:
+            signal.signal(number, signal.SIG_DFL)
         try:
             yield
         finally:
-            self.set_limit(resource.RLIMIT_NOFILE, *own)
-            self._reserve = os.pipe()
+            for number in self._ignored:
+                signal.signal(number, signal.SIG_IGN)
 
     def kill(self, pid: int, signum: int) -> None:
         """Send a signal to one process that has not been reaped yet."""
@@ -190,15 +212,18 @@ class System:
 
         That is so on old kernels, in some sandboxes and when descriptors have run out; SIGCHLD
         tells of the exit then.
+
+        Raises:
+            ProcessLookupError: there is no such process.
         """
         if not hasattr(os, "pidfd_open"):
             return None
         try:
-            return os.pidfd_open(pid)
-        except OSError as error:
-            if error.errno in _NO_PIDFD:
-                return None
+            return self.lift(os.pidfd_open(pid))
+        except ProcessLookupError:
             raise
+        except OSError:
+            return None
 
     def peek_exit(self, pid: int) -> ExitInfo | None:
         """How child ``pid`` ended, without reaping it; None while it lives.
@@ -313,6 +338,22 @@ class System:
     def pipe(self) -> tuple[int, int]:
         """A pipe (read end, write end); both close at exec."""
         return os.pipe()
+
+    def lift(self, fd: int) -> int:
+        """Move a descriptor that stays open for long above the limit that children get; returns it.
+
+        That limit is in force here, too, while a child is spawned: other threads can go on opening
+        files as long as the low numbers are free.
+        """
+        if self._descriptors_of_children is None or fd >= self._descriptors_of_children[0]:
+            return fd
+        try:
+            with self._lowered:
+                lifted = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, self._descriptors_of_children[0])
+        except OSError:
+            return fd
+        os.close(fd)
+        return lifted
 
     def close(self, fd: int) -> None:
         """Close a descriptor; one that is closed already is ignored."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
+from typing import Final, NoReturn
 
 import click
+
+PATIENCE: Final = 1.0
+"""Seconds that threads get to end by themselves."""
 
 
 @click.command()
@@ -20,4 +27,17 @@ def daemon(config: str, pidfile: str, daemonize: bool, user: str) -> None:
     """
     from kahi.daemon import Options, run
 
-    sys.exit(run(Options(config, pidfile, user, daemonize)))
+    _leave(run(Options(config, pidfile, user, daemonize)))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, also when a plugin or a file system that hangs holds a thread of it."""
+    deadline = time.monotonic() + PATIENCE
+    for thread in threading.enumerate():
+        if thread is threading.main_thread() or thread.daemon:
+            continue
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            # An ordinary exit would wait for it.
+            os._exit(code)
+    sys.exit(code)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kahi.config.config import Config
 from kahi.definition import GroupDefinition, HealthSettings, ProcessDefinition, StreamSettings
+from kahi.errors import Problem
 
 LIVE_STREAM_KEYS: Final = frozenset({"maxbytes", "backups", "buffer_maxbytes"})
 """Stream settings that a running process takes over."""
@@ -33,7 +34,7 @@ class ConfigDiff:
     """What leads from one configuration to another, in name order."""
 
     added: tuple[GroupDefinition, ...] = ()
-    removed: tuple[str, ...] = ()
+    removed: tuple[GroupDefinition, ...] = ()
     changed: tuple[GroupChange, ...] = ()
 
 
@@ -41,7 +42,7 @@ def diff(old: Config, new: Config) -> ConfigDiff:
     """Compare resolved definitions; a process that is defined as before appears nowhere."""
     return ConfigDiff(
         added=tuple(group for name, group in new.groups.items() if name not in old.groups),
-        removed=tuple(name for name in old.groups if name not in new.groups),
+        removed=tuple(group for name, group in old.groups.items() if name not in new.groups),
         changed=tuple(
             _group_change(old.groups[name], group)
             for name, group in new.groups.items()
@@ -105,3 +106,16 @@ def _parts(before: Any, after: Any) -> list[str]:
 
 def _stream_key(key: str) -> str:
     return f"logfile_{key}" if key in ("maxbytes", "backups") else key
+
+
+LIVE_SETTINGS: Final = frozenset({"log_level", "shutdown_timeout", "exit_when", "strict", "environment"})
+"""Keys of ``[supervisor]`` that a running daemon takes over."""
+
+
+def pending_settings(old: Config, new: Config) -> list[Problem]:
+    """Keys of ``[supervisor]`` that differ but count from the next start of the daemon only."""
+    return [
+        Problem(new.path, 0, f"[supervisor] {key}", "counts from the next start of the daemon")
+        for key in type(new.supervisor).model_fields
+        if key not in LIVE_SETTINGS and getattr(old.supervisor, key) != getattr(new.supervisor, key)
+    ]

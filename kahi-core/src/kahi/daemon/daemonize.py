@@ -29,9 +29,14 @@ class Daemonized:
     def _tell(self, message: bytes) -> bool:
         if self._report < 0:
             return False
-        os.write(self._report, message)
-        os.close(self._report)
-        self._report = -1
+        report, self._report = self._report, -1
+        try:
+            os.write(report, message)
+        except OSError:
+            # Whoever waited was ended meanwhile.
+            return False
+        finally:
+            os.close(report)
         return True
 
 

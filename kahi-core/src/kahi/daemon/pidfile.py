@@ -1,17 +1,23 @@
-"""The file that tells the pid of the daemon."""
+"""The file that tells the pid of the daemon, and keeps a second one from starting.
+
+The daemon holds a lock on it for as long as it lives, which the kernel lets go of whatever happens
+to it: whether a file that is there is stale is a question of the lock, never of the pid in it, which
+may be somebody else's by now.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import fcntl
 import os
 import tempfile
 from collections.abc import Generator
-from pathlib import Path
+from typing import Final
 
 from kahi.errors import KahiError
 
-log = logging.getLogger(__name__)
+ATTEMPTS: Final = 20
+"""How often somebody else's file may appear or vanish under our hands before we give up."""
 
 
 class AlreadyRunning(KahiError):
@@ -19,72 +25,85 @@ class AlreadyRunning(KahiError):
 
 
 @contextlib.contextmanager
-def pid_file(path: str) -> Generator[None]:
+def pid_file(path: str) -> Generator[str]:
     """Hold ``path`` with the own pid in it; "" holds none.
 
-    It is written whole or not at all, and removed again. A file of a daemon that is gone is
-    replaced.
+    It appears whole, with the lock on it, and is removed again. A file of a daemon that is gone is
+    replaced; the result is what there is to say about that, "" for nothing.
 
     Raises:
-        AlreadyRunning: the process named in it lives, and is a Kahi.
+        AlreadyRunning: another daemon holds it.
         KahiError: it can not be written.
     """
     if not path:
-        yield
+        yield ""
         return
-    _refuse_live_instance(path)
+    path = os.path.abspath(path)
     try:
-        _write(path, f"{os.getpid()}\n")
+        held, remark = _take(path)
     except OSError as error:
         raise KahiError(f"cannot write pid file {path}: {os.strerror(error.errno or 0)}") from None
     try:
-        yield
+        yield remark
     finally:
-        with contextlib.suppress(OSError):
-            if _pid_in(path) == os.getpid():
-                os.unlink(path)
+        _give_up(path, held)
 
 
-def _refuse_live_instance(path: str) -> None:
-    pid = _pid_in(path)
-    if pid is None or pid == os.getpid():
-        return
-    if _is_kahi(pid):
-        raise AlreadyRunning(f"already running with pid {pid} (pid file {path})")
-    log.warning("replacing the stale pid file %s (pid %d)", path, pid)
-
-
-def _pid_in(path: str) -> int | None:
-    try:
-        return int(Path(path).read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        return None
-
-
-def _is_kahi(pid: int) -> bool:
-    """Whether ``pid`` lives and looks like this program; a reused pid does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    try:
-        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return True
-    return b"kahi" in command_line
-
-
-def _write(path: str, text: str) -> None:
-    directory = os.path.dirname(os.path.abspath(path))
-    fd, temporary = tempfile.mkstemp(prefix=".kahi-", dir=directory)
-    try:
-        with open(fd, "w", encoding="ascii") as file:
-            file.write(text)
+def _take(path: str) -> tuple[int, str]:
+    """A descriptor of ``path``, locked and with the own pid in it, and a remark about a stale one."""
+    remark = ""
+    for _ in range(ATTEMPTS):
+        fd, temporary = tempfile.mkstemp(prefix=".kahi-", dir=os.path.dirname(path))
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(fd, b"%d\n" % os.getpid())
             os.fchmod(fd, 0o644)
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
+            os.link(temporary, path)
+        except FileExistsError:
+            os.close(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        else:
+            return fd, remark
+        finally:
             os.unlink(temporary)
-        raise
+        remark = _remove_stale(path)
+    raise KahiError(f"cannot write pid file {path}: others come and go there")
+
+
+def _remove_stale(path: str) -> str:
+    """Remove the file at ``path``, unless a daemon holds it; returns what to say about it."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    try:
+        pid = os.read(fd, 32).decode("ascii", "replace").strip()
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"already running with pid {pid} (pid file {path})") from None
+        # Only who holds the lock of the file that is there now may remove it.
+        if not _is_at(fd, path):
+            return ""
+        os.unlink(path)
+        return f"replaced the stale pid file {path} (pid {pid})" if pid else ""
+    finally:
+        os.close(fd)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except OSError:
+        return False
+
+
+def _give_up(path: str, fd: int) -> None:
+    """Remove the file if it is still ours; empty it where the directory forbids that."""
+    with contextlib.suppress(OSError):
+        if _is_at(fd, path):
+            os.ftruncate(fd, 0)
+            os.unlink(path)
+    os.close(fd)

@@ -106,21 +106,32 @@ def _run_loaded(loaded: Loaded, options: Options, background: Daemonized, system
             raise KahiError(
                 f"cannot change to {settings.directory}: {os.strerror(error.errno or 0)}"
             ) from None
-    shield_from_signals()
+    early_signals = shield_from_signals(system)
     system.close_inherited_at_exec()
-    with pid_file(options.pidfile or settings.pidfile):
-        daemon = _Daemon(loaded, options.user or settings.user, background, system)
+    with pid_file(options.pidfile or settings.pidfile) as remark:
+        user = options.user or settings.user
+        daemon = _Daemon(loaded, user, background, system, early_signals, remark)
         return anyio.run(daemon.run)
 
 
 class _Daemon:
     """The supervisor and what surrounds it, for one run of the event loop."""
 
-    def __init__(self, loaded: Loaded, user: str, background: Daemonized, system: System) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        user: str,
+        background: Daemonized,
+        system: System,
+        early_signals: list[int],
+        remark: str,
+    ) -> None:
         self._loaded = loaded
         self._user = user
         self._background = background
         self._system = system
+        self._early_signals = early_signals
+        self._remark = remark
 
     async def run(self) -> int:
         """Supervise until the end; returns the exit code."""
@@ -140,7 +151,16 @@ class _Daemon:
             supervisor = Supervisor(config, host, self._loaded.load_again)
             supervisor.watchers.changed.append(sockets.process_changed)
             listeners = _listeners(supervisor, system, loop)
-            await self._supervise(loop, supervisor, plane)
+            try:
+                await self._supervise(loop, supervisor, plane)
+            except BaseException as error:
+                if not isinstance(error, KahiError):
+                    log.critical("the daemon failed, its processes are stopped", exc_info=error)
+                # No child outlives the daemon, whatever happens to it.
+                with anyio.CancelScope(shield=True):
+                    supervisor.ending.request("it failed", exit_code=1)
+                    await supervisor.ending.stop_everything()
+                raise
             listeners.close()
             sockets.close()
             reaper.close()
@@ -168,11 +188,13 @@ class _Daemon:
             supervisor.events.subscribe(callback, *types, owner=name)
         supervisor.on_reloaded = lambda old, new: self._reloaded(context, old, new)
         _warn(supervisor.config)
+        if self._remark:
+            log.warning("%s", self._remark)
         log.info(
             "%s is up with pid %d, configuration %s", settings.identifier, os.getpid(), supervisor.config.path
         )
         async with anyio.create_task_group() as tasks:
-            _listen_to_signals(loop, supervisor)
+            _listen_to_signals(loop, supervisor, self._early_signals)
             await supervisor.boot()
             # Logs are open then and children spawned: services may take their time to import.
             await plane.catch_up()
@@ -279,7 +301,9 @@ def _warn(config: Config) -> None:
         log.warning("%s", problem)
 
 
-def _listen_to_signals(loop: asyncio.AbstractEventLoop, supervisor: Supervisor) -> None:
+def _listen_to_signals(
+    loop: asyncio.AbstractEventLoop, supervisor: Supervisor, early_signals: list[int]
+) -> None:
     reloading = False
     again = False
 
@@ -319,4 +343,5 @@ def _listen_to_signals(loop: asyncio.AbstractEventLoop, supervisor: Supervisor) 
             signal.SIGHUP: lambda: supervisor.run_in_background(reload()),
             signal.SIGUSR2: supervisor.reopen_logs,
         },
+        early_signals,
     )

@@ -108,14 +108,24 @@ class Dependencies:
         """What ``process`` still needs, in words, and whether that takes a person."""
         found: list[tuple[str, bool]] = []
         for name, condition in process.definition.depends_on:
-            for needed in self._find(name):
-                if is_met(condition, needed):
-                    continue
-                wanted = "have exited" if condition == "exited" else f"be {condition}"
-                is_fatal = needed.state is State.FATAL
-                remark = f"{needed.name} to {wanted}" + (", which is FATAL" if is_fatal else "")
-                found.append((remark, is_fatal))
+            wanted = "have exited" if condition == "exited" else f"be {condition}"
+            candidates = self._find(name)
+            if not candidates:
+                found.append((f"{name} to {wanted}, which is not there", True))
+            for needed in candidates:
+                if not is_met(condition, needed):
+                    hopeless = _hopeless(needed)
+                    found.append((f"{needed.name} to {wanted}{hopeless}", bool(hopeless)))
         return found
+
+
+def _hopeless(needed: Process) -> str:
+    """Why ``needed`` will not get anywhere by itself, "" when it may."""
+    if needed.state is State.FATAL:
+        return ", which is FATAL"
+    if needed.state is State.EXITED and needed.record.deadline is None:
+        return f", which has ended ({needed.exit})"
+    return ""
 
 
 def _settle(waiting: _Waiting, error: KahiError | None) -> None:

@@ -95,16 +95,19 @@ class Ending:
         elif (
             (rule == "any-exited" and process.state is State.EXITED)
             or (rule in ("any-exited", "any-fatal") and process.state is State.FATAL)
-            or (rule == "all-exited" and all(_has_ended(p) for p in self._supervisor.processes.values()))
+            or (rule == "all-exited" and all(map(_has_ended, self._supervisor.processes.values())))
         ):
             self._end_because_of(process, f"exit_when = {rule!r}")
 
     def _end_because_of(self, process: Process, why: str) -> None:
-        status = FAILED if process.exit is None else process.exit.status
-        if process.state is State.FATAL and status == 0:
+        status = FAILED if process.exit is None or process.failed_to_spawn else process.exit.status
+        if status < 0 or (process.state is State.FATAL and status == 0):
             status = FAILED
-        self.request(f"{process.name} is {process.state.name} and {why}", exit_code=max(status, 0))
+        self.request(f"{process.name} is {process.state.name} and {why}", exit_code=status)
 
 
 def _has_ended(process: Process) -> bool:
+    """Whether it is over; event listeners live for the others, so they count as if they were."""
+    if process.definition.listener is not None:
+        return True
     return process.state in SETTLED and process.record.deadline is None and not process.waits_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from kahi.definition import ProcessDefinition
+from kahi.definition import Condition, ProcessDefinition
 
 Rank = tuple[int, int]
 """Priority of the group, then of the process; a lower rank starts earlier and stops later."""
@@ -46,12 +46,14 @@ def stop_waves(
 
 
 def with_dependencies(
-    definitions: Sequence[ProcessDefinition], find: Callable[[str], Sequence[ProcessDefinition]]
+    definitions: Sequence[ProcessDefinition],
+    unmet: Callable[[str, Condition], Sequence[ProcessDefinition]],
 ) -> list[ProcessDefinition]:
-    """``definitions`` and, before them, all they depend on, directly or not; each once.
+    """``definitions`` and, before them, all they still need, directly or not; each once.
 
     Args:
-        find: the processes that a name in ``depends_on`` stands for.
+        unmet: the processes that a name in ``depends_on`` stands for and that are not in the
+            condition it asks for.
     """
     found: dict[str, ProcessDefinition] = {}
     visiting: set[str] = set()
@@ -60,8 +62,8 @@ def with_dependencies(
         if definition.name in found or definition.name in visiting:
             return
         visiting.add(definition.name)
-        for name, _ in definition.depends_on:
-            for needed in find(name):
+        for name, condition in definition.depends_on:
+            for needed in unmet(name, condition):
                 visit(needed)
         found[definition.name] = definition
 

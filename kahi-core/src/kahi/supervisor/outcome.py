@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kahi.errors import AbnormalTermination, KahiError, ProcessError, StartFailed
+from kahi.errors import AbnormalTermination, KahiError, NotRunning, ProcessError, StartFailed
 from kahi.lifecycle import State
 from kahi.process import Process
 
@@ -33,3 +33,13 @@ def start_outcome(process: Process, decided: State) -> Outcome:
         failure = StartFailed if process.failed_to_spawn else AbnormalTermination
         return Outcome(name, decided, failure(name, reason))
     return Outcome(name, decided, ProcessError(name, "stopped before it was up"))
+
+
+def stop_outcome(process: Process, *, was_running: bool) -> Outcome:
+    """Judge a stop once nobody waits for it any more."""
+    error: KahiError | None = None
+    if not was_running:
+        error = NotRunning(process.name)
+    elif process.record.unkillable:
+        error = ProcessError(process.name, f"pid {process.pid} outlives SIGKILL")
+    return Outcome(process.name, process.state, error)

@@ -35,7 +35,9 @@ class Recovery:
 
     def restart(self, process: Process, reason: str) -> None:
         """Stop ``process`` and start it again; nothing when that is under way, or it is not up."""
-        if process.name in self._pending or process.state not in (State.STARTING, State.RUNNING):
+        if self._supervisor.shutting_down or process.name in self._pending:
+            return
+        if process.state not in (State.STARTING, State.RUNNING):
             return
         backoff = process.definition.start.backoff
         if process.uptime >= backoff.maximum:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,13 @@ import anyio
 import anyio.to_thread
 
 from kahi.config.config import Config
-from kahi.config.difference import ConfigDiff, GroupChange, diff
-from kahi.errors import ConfigError, Problem
+from kahi.config.difference import ConfigDiff, diff, pending_settings
+from kahi.definition import GroupDefinition
+from kahi.errors import ConfigError, GroupsBelongTogether, NoSuchGroup, Problem
 from kahi.events import ConfigEvent
 from kahi.lifecycle import SETTLED, State
+from kahi.supervisor.group import Group
+from kahi.supervisor.plan import Plan, plan
 
 if TYPE_CHECKING:
     from kahi.supervisor.supervisor import Supervisor
@@ -58,19 +61,27 @@ class Reloader:
     def __init__(self, supervisor: Supervisor, load: Callable[[], Config]) -> None:
         self._supervisor = supervisor
         self._load = load
-        self._lock = anyio.Lock()
+        self.lock = anyio.Lock()
+        """Held while the set of groups changes."""
         self.reloads = 0
         self.failures = 0
 
     async def preview(self) -> ReloadReport:
         """Report what `apply` would do. Raises ConfigError."""
         new = await anyio.to_thread.run_sync(self._load)
-        return _report(diff(self._supervisor.config, new), new)
+        current = self._current()
+        return _report(diff(current, new), current, new)
 
     async def apply(self, only: Sequence[str] | None = None) -> ReloadReport:
-        """Read and apply, or only what concerns the groups named. Raises ConfigError, ShuttingDown."""
+        """Read and apply, or only what concerns the groups named.
+
+        Raises:
+            ConfigError: the configuration can not be used; nothing changed.
+            NoSuchGroup, GroupsBelongTogether: of ``only``; nothing changed.
+            ShuttingDown: nothing changes any more.
+        """
         supervisor = self._supervisor
-        async with self._lock:
+        async with self.lock:
             supervisor.refuse_during_shutdown()
             try:
                 new = await anyio.to_thread.run_sync(self._load)
@@ -79,15 +90,14 @@ class Reloader:
                 supervisor.events.publish(ConfigEvent(error=str(error)))
                 raise
             supervisor.refuse_during_shutdown()
-            old = supervisor.config
-            changes = diff(old, new)
+            old, current = supervisor.config, self._current()
             if only is not None:
-                new = _limited(old, new, frozenset(only))
-                changes = diff(old, new)
+                new = _limited(current, new, frozenset(only))
+            changes = diff(current, new)
             supervisor.config = new
-            await self._carry_out(changes)
+            await self._carry_out(self._plan(changes))
             self.reloads += 1
-            report = _report(changes, new)
+            report = _report(changes, old, new)
             if supervisor.on_reloaded is not None:
                 supervisor.on_reloaded(old, new)
             log.info("%s", report)
@@ -96,65 +106,103 @@ class Reloader:
             )
             return report
 
-    async def _carry_out(self, changes: ConfigDiff) -> None:
+    def _current(self) -> Config:
+        """The configuration in force with the groups and processes that there are: what an earlier
+        reload could not bring to its end is seen by the next one."""
         supervisor = self._supervisor
-        for name in changes.removed:
-            group = supervisor.groups.get(name)
-            if group is not None:
-                await supervisor.stop(list(group.processes))
-                supervisor.discard(group)
-        for change in changes.changed:
-            await self._change(change)
-        for definition in changes.added:
-            if definition.name not in supervisor.groups and not supervisor.shutting_down:
-                await supervisor.autostart(supervisor.add(definition).processes)
+        groups = dict(supervisor.config.groups)
+        for name, group in supervisor.groups.items():
+            processes = tuple(process.definition for process in group.processes)
+            groups[name] = GroupDefinition(name, group.priority, processes)
+        return supervisor.config.with_groups(dict(sorted(groups.items())))
 
-    async def _change(self, change: GroupChange) -> None:
-        supervisor = self._supervisor
-        group = supervisor.groups.get(change.definition.name)
-        if group is None:
-            return
-        group.definition = change.definition
-        gone = [p for p in group.processes if p.name in change.removed]
-        restarted = [p for p in group.processes if p.name in change.restarted]
-        was_up = {p.name for p in restarted if p.state not in SETTLED}
-        ended = {p.name for p in restarted if p.state in (State.EXITED, State.FATAL) or p.waits_for}
-        await supervisor.stop([*gone, *restarted])
-        for process in gone:
-            supervisor.discard_process(group, process)
-        for definition in change.definition.processes:
-            existing = supervisor.processes.get(definition.name)
-            if existing is None:
-                supervisor.add_process(group, definition)
-            elif existing.definition != definition:
-                supervisor.redefine(existing, definition)
-        order = {d.name: index for index, d in enumerate(change.definition.processes)}
-        group.processes.sort(key=lambda process: order[process.name])
-        supervisor.sort_processes()
+    def _plan(self, changes: ConfigDiff) -> Plan:
+        processes = self._supervisor.processes.values()
+        return plan(
+            changes,
+            self._supervisor.groups,
+            {p.name for p in processes if self._supervisor.is_wanted(p)},
+            {p.name for p in processes if p.state in (State.EXITED, State.FATAL)},
+        )
+
+    async def _carry_out(self, plan: Plan) -> None:
+        supervisor, order = self._supervisor, object()
+        await supervisor.stop_in_waves([supervisor.process(name) for name in plan.stopped], returning=order)
+        leaving = frozenset(plan.stopped)
+        returning = {name for name in leaving if self._returns(name, order)}
+        for name in plan.discarded_groups:
+            group = supervisor.group(name)
+            self._discard(group, leaving)
+            if not group.processes:
+                supervisor.discard(group)
+        for definition in plan.changed:
+            self._discard(supervisor.group(definition.name), plan.discarded)
+        for definition in plan.redefined:
+            supervisor.redefine(supervisor.process(definition.name), definition)
+        for definition in plan.changed:
+            self._fill(supervisor.group(definition.name), definition)
+        for definition in plan.added:
+            if definition.name not in supervisor.groups:
+                supervisor.add(_without(definition, supervisor.processes))
+        supervisor.reconsider()
         if supervisor.shutting_down:
             return
-        # What an operator stopped stays stopped; what an operator started comes back.
-        wanted = [
-            p
-            for p in group.processes
-            if p.name in was_up or (p.definition.autostart and p.name in change.added | ended)
-        ]
-        await supervisor.start(wanted, wait=False)
+        wanted = plan.started - (leaving - returning)
+        starting = [process for name, process in supervisor.processes.items() if name in wanted]
+        await supervisor.start(starting, wait=False, on_request=False)
+
+    def _returns(self, name: str, order: object) -> bool:
+        process = self._supervisor.processes.get(name)
+        return process is not None and self._supervisor.returns(process, order)
+
+    def _discard(self, group: Group, names: Collection[str]) -> None:
+        """Forget those processes of a group that are named, and are down."""
+        supervisor = self._supervisor
+        leaving = [process for process in group.processes if process.name in names]
+        for process in leaving:
+            if process.state in SETTLED:
+                supervisor.discard_process(group, process)
+            else:
+                log.error("%s: stays, pid %d outlives SIGKILL", process.name, process.pid)
+
+    def _fill(self, group: Group, definition: GroupDefinition) -> None:
+        """Give a group that stays its new definition and the processes that it lacks."""
+        supervisor = self._supervisor
+        group.definition = definition
+        for process in _without(definition, supervisor.processes).processes:
+            supervisor.add_process(group, process)
+        order = {process.name: index for index, process in enumerate(definition.processes)}
+        group.processes.sort(key=lambda process: order.get(process.name, len(order)))
+        supervisor.sort_processes()
+
+
+def _without(definition: GroupDefinition, taken: Container[str]) -> GroupDefinition:
+    """``definition`` less the processes whose names are taken, which outlived the order to leave."""
+    processes = tuple(process for process in definition.processes if process.name not in taken)
+    return GroupDefinition(definition.name, definition.priority, processes)
 
 
 def _limited(old: Config, new: Config, only: frozenset[str]) -> Config:
     """``old`` with the groups of ``only`` as ``new`` has them."""
+    for name in sorted(only):
+        if name not in old.groups and name not in new.groups:
+            raise NoSuchGroup(name)
     groups = {name: group for name, group in old.groups.items() if name not in only}
-    groups |= {name: group for name, group in new.groups.items() if name in only}
+    kept = {process.name: name for name, group in groups.items() for process in group.processes}
+    for name in sorted(only & new.groups.keys()):
+        for process in new.groups[name].processes:
+            if process.name in kept:
+                raise GroupsBelongTogether(process.name, kept[process.name], name)
+        groups[name] = new.groups[name]
     return old.with_groups(dict(sorted(groups.items())))
 
 
-def _report(changes: ConfigDiff, new: Config) -> ReloadReport:
+def _report(changes: ConfigDiff, old: Config, new: Config) -> ReloadReport:
     restarted = {name: keys for change in changes.changed for name, keys in change.restarted.items()}
     return ReloadReport(
         added=tuple(group.name for group in changes.added),
         changed=tuple(change.definition.name for change in changes.changed),
-        removed=changes.removed,
+        removed=tuple(group.name for group in changes.removed),
         restarted=restarted,
-        warnings=new.warnings,
+        warnings=(*new.warnings, *pending_settings(old, new)),
     )

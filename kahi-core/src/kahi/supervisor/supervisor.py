@@ -12,7 +12,7 @@ import anyio.lowlevel
 
 from kahi.config.config import Config
 from kahi.config.models import SupervisorSettings
-from kahi.definition import GroupDefinition, ProcessDefinition
+from kahi.definition import Condition, GroupDefinition, ProcessDefinition
 from kahi.errors import (
     AlreadyAdded,
     AlreadyStarted,
@@ -20,18 +20,19 @@ from kahi.errors import (
     NoSuchGroup,
     NoSuchProcess,
     NotRunning,
+    ProcessError,
     ShuttingDown,
     StillRunning,
 )
 from kahi.events import EventBus, ProcessGroupEvent
-from kahi.lifecycle import SETTLED, UP, State
+from kahi.lifecycle import SETTLED, State
 from kahi.process import Host, Process
-from kahi.supervisor.dependencies import Dependencies
+from kahi.supervisor.dependencies import Dependencies, is_met
 from kahi.supervisor.ending import Ending
 from kahi.supervisor.group import Group
 from kahi.supervisor.memory import MemoryWatch
 from kahi.supervisor.ordering import start_order, stop_waves, with_dependencies
-from kahi.supervisor.outcome import Outcome, start_outcome
+from kahi.supervisor.outcome import Outcome, start_outcome, stop_outcome
 from kahi.supervisor.recovery import Recovery
 from kahi.supervisor.reload import Reloader, ReloadReport
 from kahi.supervisor.selection import select
@@ -58,12 +59,15 @@ class Supervisor:
     def __init__(self, config: Config, host: Host, load_config: Callable[[], Config]) -> None:
         self.config = config
         self.started_at = host.system.wall_clock()
+        self._identifier = config.supervisor.identifier
         self._host = host
         self._groups: dict[str, Group] = {}
         self._processes: dict[str, Process] = {}
         self._dependencies = Dependencies(host.loop, self._named_by)
         self._reloader = Reloader(self, load_config)
         self._background: set[asyncio.Task[object]] = set()
+        self._returning: dict[str, object] = {}
+        """By process: who stopped it last, to start it again; None for a stop that is meant to last."""
         self.ending = Ending(self)
         self.on_reloaded: Callable[[Config, Config], None] | None = None
         """Told of the old and the new configuration after each reload."""
@@ -86,7 +90,7 @@ class Supervisor:
     @property
     def identifier(self) -> str:
         """The configured name of this daemon."""
-        return self.settings.identifier
+        return self._identifier
 
     @property
     def events(self) -> EventBus:
@@ -154,20 +158,28 @@ class Supervisor:
         # Listeners first: a pool gets the events of every group that comes after it.
         for definition in sorted(self.config.groups.values(), key=lambda group: group.priority):
             self.add(definition)
-        await self.autostart(self._processes.values())
+        if not self.shutting_down:
+            await self.autostart(self._processes.values())
 
     async def autostart(self, processes: Iterable[Process]) -> None:
         """Start those of ``processes`` that start by themselves, without waiting for them."""
-        await self.start([p for p in processes if p.definition.autostart], wait=False)
+        await self.start([p for p in processes if p.definition.autostart], wait=False, on_request=False)
 
     async def start(
-        self, processes: Sequence[Process], *, wait: bool = True, strict: bool = False
+        self,
+        processes: Sequence[Process],
+        *,
+        wait: bool = True,
+        strict: bool = False,
+        on_request: bool = True,
     ) -> list[Outcome]:
-        """Start processes, and before them what they depend on, in priority order.
+        """Start processes in priority order.
 
         Args:
             wait: until the first attempt of each is decided; otherwise answer with their states.
             strict: a process that is up already is an error, not skipped.
+            on_request: what they depend on and is not there is started before them; otherwise they
+                wait for it.
 
         Raises:
             ShuttingDown: nothing is started any more.
@@ -177,7 +189,11 @@ class Supervisor:
         pending: dict[str, asyncio.Future[None]] = {}
         turn_ends = self._host.system.monotonic() + TURN
         requested = {process.name for process in processes}
-        for process in self._in_start_order(processes):
+        for process in self._in_start_order(processes, with_needed=on_request):
+            if self.shutting_down or self._processes.get(process.name) is not process:
+                # That happened while others had their turn.
+                errors[process.name] = ShuttingDown() if self.shutting_down else NoSuchProcess(process.name)
+                continue
             if process.state in (State.STARTING, State.RUNNING):
                 if strict and process.name in requested:
                     errors[process.name] = AlreadyStarted(process.name)
@@ -216,10 +232,7 @@ class Supervisor:
             await self.stop_in_waves(running)
         else:
             self.run_in_background(self.stop_in_waves(running))
-        return [
-            Outcome(p.name, p.state, NotRunning(p.name) if strict and p.name in not_running else None)
-            for p in processes
-        ]
+        return [stop_outcome(p, was_running=p.name not in not_running or not strict) for p in processes]
 
     async def restart(self, processes: Sequence[Process], *, wait: bool = True) -> list[Outcome]:
         """Stop processes, then start them; one that is not running is started.
@@ -231,8 +244,11 @@ class Supervisor:
         if not wait:
             self.run_in_background(self.restart(processes))
             return [Outcome(process.name, process.state) for process in processes]
-        await self.stop(processes)
-        return await self.start(processes)
+        order = object()
+        await self.stop_in_waves(processes, returning=order)
+        ours = [process for process in processes if self.returns(process, order)]
+        outcomes = {outcome.name: outcome for outcome in await self.start(ours)}
+        return [outcomes.get(p.name) or self._overtaken_outcome(p) for p in processes]
 
     def signal(self, processes: Sequence[Process], signum: int, *, strict: bool = False) -> list[Outcome]:
         """Send a signal to processes that run; ``strict``: one that does not is an error."""
@@ -285,13 +301,14 @@ class Supervisor:
             NoSuchGroup: the configuration has no such group.
             ShuttingDown: nothing changes any more.
         """
-        self.refuse_during_shutdown()
-        if name in self._groups:
-            raise AlreadyAdded(name)
-        definition = self.config.groups.get(name)
-        if definition is None:
-            raise NoSuchGroup(name)
-        await self.autostart(self.add(definition).processes)
+        async with self._reloader.lock:
+            self.refuse_during_shutdown()
+            if name in self._groups:
+                raise AlreadyAdded(name)
+            definition = self.config.groups.get(name)
+            if definition is None:
+                raise NoSuchGroup(name)
+            await self.autostart(self.add(definition).processes)
 
     async def remove_group(self, name: str) -> None:
         """Make a group inactive.
@@ -300,10 +317,11 @@ class Supervisor:
             NoSuchGroup: there is none.
             StillRunning: a process of it is up.
         """
-        group = self.group(name)
-        if any(process.state not in SETTLED or self._can_stop(process) for process in group.processes):
-            raise StillRunning(name)
-        self.discard(group)
+        async with self._reloader.lock:
+            group = self.group(name)
+            if any(process.state not in SETTLED or self._can_stop(process) for process in group.processes):
+                raise StillRunning(name)
+            self.discard(group)
 
     # Pieces that operations, reload and shutdown are made of
 
@@ -339,6 +357,7 @@ class Supervisor:
         self.recovery.forget(process)
         group.processes.remove(process)
         self._processes.pop(process.name, None)
+        self._returning.pop(process.name, None)
         for watcher in self.watchers.removed:
             watcher(process)
         process.retire()
@@ -350,13 +369,26 @@ class Supervisor:
         self._groups.pop(group.name, None)
         self.events.publish(ProcessGroupEvent(group=group.name, added=False))
 
+    def reconsider(self) -> None:
+        """Look again at what definitions ask for, after some of them were replaced."""
+        self._dependencies.reconsider()
+        self._memory.reconsider()
+
     def sort_processes(self) -> None:
         """Restore the name order after processes were added."""
         self._processes = dict(sorted(self._processes.items()))
 
-    async def stop_in_waves(self, processes: Sequence[Process]) -> None:
-        """Stop what can be stopped of ``processes``, and wait until all of it is gone."""
+    async def stop_in_waves(self, processes: Sequence[Process], *, returning: object = None) -> None:
+        """Stop what can be stopped of ``processes``, and wait until all of it is gone.
+
+        One that outlives SIGKILL is not waited for.
+
+        Args:
+            returning: given by whoever means to start them again, and asks with ``returns`` whether
+                that is still wanted.
+        """
         for process in processes:
+            self._returning[process.name] = returning
             self._dependencies.cancel(process)
             self.recovery.cancel(process)
         for wave in stop_waves([p.definition for p in processes], self._priorities()):
@@ -367,7 +399,11 @@ class Supervisor:
                 if self._can_stop(process):
                     process.stop()
             for process in members:
-                await process.when(_is_down)
+                await process.when_down()
+
+    def returns(self, process: Process, returning: object) -> bool:
+        """Whether nobody has asked for a stop of ``process`` after the one with ``returning``."""
+        return self._processes.get(process.name) is process and self._returning[process.name] is returning
 
     def hold(self) -> None:
         """Start nothing automatically any more."""
@@ -390,8 +426,28 @@ class Supervisor:
 
     def _background_done(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, KahiError):
+            log.warning("an operation in the background was given up: %s", error)
+        elif error is not None:
             log.error("an operation in the background failed", exc_info=error)
+
+    def is_wanted(self, process: Process) -> bool:
+        """Whether ``process`` is up, or comes up again without anybody's doing."""
+        if process.waits_for:
+            return True
+        if process.state is State.STOPPING:
+            return self._returning.get(process.name) is not None
+        is_on_its_way = process.state in (State.STARTING, State.RUNNING, State.BACKOFF)
+        return is_on_its_way or process.record.deadline is not None
+
+    def _overtaken_outcome(self, process: Process) -> Outcome:
+        """What a restart says about a process that somebody else has stopped or restarted meanwhile."""
+        if self._returning.get(process.name) is not None:
+            return Outcome(process.name, process.state)
+        return Outcome(process.name, process.state, ProcessError(process.name, "stopped meanwhile"))
 
     async def _first_attempt(self, process: Process, started: asyncio.Future[None]) -> Outcome:
         try:
@@ -401,8 +457,10 @@ class Supervisor:
         decided = await process.when(_is_decided)
         return start_outcome(process, decided)
 
-    def _in_start_order(self, processes: Sequence[Process]) -> list[Process]:
-        wanted = with_dependencies([p.definition for p in processes], self._definitions_named_by)
+    def _in_start_order(self, processes: Sequence[Process], *, with_needed: bool) -> list[Process]:
+        wanted = [p.definition for p in processes]
+        if with_needed:
+            wanted = with_dependencies(wanted, self._unmet)
         ordered = start_order(wanted, self._priorities())
         return [self._processes[d.name] for d in ordered if d.name in self._processes]
 
@@ -419,8 +477,8 @@ class Supervisor:
             return [self._processes[name]]
         return [process for process in self._processes.values() if process.program == name]
 
-    def _definitions_named_by(self, name: str) -> list[ProcessDefinition]:
-        return [process.definition for process in self._named_by(name)]
+    def _unmet(self, name: str, condition: Condition) -> list[ProcessDefinition]:
+        return [p.definition for p in self._named_by(name) if not is_met(condition, p)]
 
     def _process_changed(self, process: Process) -> None:
         self._dependencies.reconsider()
@@ -429,10 +487,6 @@ class Supervisor:
         self.ending.consider(process)
         for watcher in self.watchers.changed:
             watcher(process)
-
-
-def _is_down(state: State) -> bool:
-    return state not in UP and state is not State.BACKOFF
 
 
 def _is_decided(state: State) -> bool:
