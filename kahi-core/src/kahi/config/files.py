@@ -73,7 +73,7 @@ def _read_into(sources: Sources, path: str, chain: tuple[str, ...], environ: Map
         sources.errors.append(Problem(path, 0, "include", f"more than {MAX_FILES} files"))
         return
     try:
-        source = parse(path, _read_text(path))
+        source = parse(path, read_text(path))
     except ConfigError as error:
         sources.errors.extend(error.problems)
         return
@@ -117,7 +117,7 @@ def _syntax_error(error: str, text: str) -> tuple[str, int]:
     return f"is not TOML: {message}", line
 
 
-def _read_text(path: str) -> str:
+def read_text(path: str) -> str:
     """The text of a regular file, never waiting for a FIFO or reading a device without end."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
