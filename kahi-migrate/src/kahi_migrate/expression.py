@@ -9,6 +9,8 @@ from typing import Final
 
 _VARIABLE: Final = re.compile(r"[^{}:]+")
 _FORMAT: Final = re.compile(r"[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
+_AMBIGUOUS: Final = {"%": "%(", "$": "${"}
+"""Characters that have to be doubled before those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,11 @@ def render(parts: Iterable[Part]) -> str:
         if isinstance(part, Reference):
             text.append(part.text)
             continue
-        following = merged[index + 1] if index + 1 < len(merged) else ""
-        beyond = following.text[:1] if isinstance(following, Reference) else following[:1]
-        for char, after in zip(part, part[1:] + beyond, strict=False):
-            text.append(char * 2 if (char == "%" and after in "%(") or (char == "$" and after in "${") else char)
-        if not beyond:
-            text.append(part[-1])
+        # What follows a literal part is a reference, or nothing.
+        following = merged[index + 1 : index + 2]
+        beyond = following[0].text[0] if following and isinstance(following[0], Reference) else " "
+        for char, after in zip(part, part[1:] + beyond, strict=True):
+            text.append(char * 2 if after in _AMBIGUOUS.get(char, "") else char)
     return "".join(text)
 
 

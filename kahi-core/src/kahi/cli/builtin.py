@@ -14,5 +14,9 @@ CORE: Mapping[str, str] = {
 }
 """Commands that are always there."""
 
-OFFICIAL: Mapping[str, str] = {"ctl": "api", "hash-password": "api"}
+OFFICIAL: Mapping[str, str] = {
+    "ctl": "api",
+    "hash-password": "api",
+    "migrate": "migrate",
+}
 """Commands of the official plugins, and the extra that brings each."""

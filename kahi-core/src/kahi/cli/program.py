@@ -30,13 +30,23 @@ NOBODY_READS = 141
 
 def main() -> None:
     """Run `kahi`; ends the process with the command's exit code."""
+    run_program(_run)
+
+
+def run_program(run: Callable[[list[str]], int]) -> None:
+    """End the process with the exit code of what runs the command line; errors become one line.
+
+    Args:
+        run: gets the arguments. A plugin's own program is one more command line:
+            ``lambda arguments: kahi.cli.entry.run(arguments, command, "its-name")``.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names may hold characters that the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
     code: object
     try:
-        code = guarded(lambda: _run(sys.argv[1:]))
+        code = guarded(lambda: run(sys.argv[1:]))
     except SystemExit as ending:
         code = ending.code
     try:

@@ -149,13 +149,13 @@ class _Reading:
         """Add the settings of a section; a file that is included twice counts twice, as in supervisord."""
         found = self._found
         place = Problem(file.path, block.line, f"[{block.name}]", "")
-        if block.name == DEFAULT:
-            settings = found.defaults
-        else:
-            settings = found.sections.setdefault(block.name, {})
+        is_default = block.name == DEFAULT
+        settings = found.defaults if is_default else found.sections.setdefault(block.name, {})
         if block.name in found.first and is_new:
             first = found.first[block.name]
-            message = f"is there already, in {first.file}:{first.line}; supervisord joins the two without a word"
+            message = (
+                f"is there already, in {first.file}:{first.line}; supervisord joins the two without a word"
+            )
             self._warn(replace(place, message=message))
         found.first.setdefault(block.name, place)
         for setting in block.settings:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from kahi_migrate.supervisord import template, values
+from kahi_migrate.supervisord import values
 from kahi_migrate.supervisord.configuration import Configuration, Value
 from kahi_migrate.supervisord.events import EVENTS
 from kahi_migrate.supervisord.reader import Names, SectionReader
@@ -115,12 +115,10 @@ class _Resolving:
     def _groups(self) -> list[Group]:
         groups: list[Group] = []
         grouped: set[str] = set()
-        for section in self._sections("group:"):
-            groups.append(self._group(section, grouped))
+        groups += [self._group(section, grouped) for section in self._sections("group:")]
         for kind in _KINDS:
-            for section in self._sections(f"{kind}:"):
-                if section not in grouped:
-                    groups.append(self._group_of_one(section, kind))
+            alone = (section for section in self._sections(f"{kind}:") if section not in grouped)
+            groups += [self._group_of_one(section, kind) for section in alone]
         return sorted(groups, key=lambda group: (group.priority, group.name))
 
     def _group(self, section: str, grouped: set[str]) -> Group:
@@ -369,7 +367,7 @@ def _with_shadows(groups: list[Group]) -> list[Group]:
     for group in groups:
         shadow = first.setdefault(group.name, group.section)
         if shadow != group.section:
-            group = Group(group.section, group.name, group.priority, group.programs, shadow)  # noqa: PLW2901
+            group = Group(group.section, group.name, group.priority, group.programs, shadow)
         found.append(group)
     return found
 

@@ -1,0 +1,27 @@
+"""The plugin: hooks for formats, and the formats that come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kahi.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from kahi_migrate.source import SourceFormat
+
+
+@hookimpl
+def kahi_addhooks() -> Sequence[object]:
+    """Formats of other plugins."""
+    from kahi_migrate import hookspecs
+
+    return (hookspecs,)
+
+
+@hookimpl
+def kahi_migrate_formats() -> Sequence[SourceFormat]:
+    """What comes with the migrator."""
+    from kahi_migrate.supervisord.source import SUPERVISORD
+
+    return (SUPERVISORD,)

@@ -1,0 +1,365 @@
+"""Sections that describe processes: ``[program:x]``, ``[fcgi-program:x]``, ``[eventlistener:x]``."""
+
+from __future__ import annotations
+
+import platform
+import pwd
+import shlex
+import signal
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from kahi.config.models import MAX_PROCESSES
+from kahi_migrate import draft
+from kahi_migrate.draft import Place
+from kahi_migrate.expression import Part, render
+from kahi_migrate.supervisord import template
+from kahi_migrate.supervisord.configuration import Value
+from kahi_migrate.supervisord.context import Context, fill, place_of, source_text
+from kahi_migrate.supervisord.layout import Section
+from kahi_migrate.supervisord.logs import Plan
+from kahi_migrate.supervisord.names import Key, is_possible, key, possible
+from kahi_migrate.supervisord.resolve import DEFAULT_HANDLER, LISTENER_PRIORITY, STREAMS
+from kahi_migrate.supervisord.resolved import Kind, Policy, Program
+from kahi_migrate.supervisord.streams import StreamTranslation
+from kahi_migrate.supervisord.text import Inexpressible
+from kahi_migrate.supervisord.variables import checked, speak, write
+
+TABLES: Final[Mapping[Kind, str]] = {
+    "program": "programs",
+    "fcgi-program": "fcgi_programs",
+    "eventlistener": "eventlisteners",
+}
+HIGHEST_PRIORITY: Final = 999
+ONE_LINE: Final = 90
+"""Characters up to which a command that went over several lines is put into one."""
+
+_AUTORESTART: Final[Mapping[str, draft.Value]] = {"always": True, "never": False, "unexpected": "unexpected"}
+_AS_IT_IS: Final[Mapping[str, Callable[[Policy], draft.Value]]] = {
+    "autostart": lambda policy: policy.autostart,
+    "autorestart": lambda policy: _AUTORESTART[policy.autorestart],
+    "exitcodes": lambda policy: list(policy.exitcodes),
+    "stopasgroup": lambda policy: policy.stopasgroup,
+}
+"""Options that mean the same in Kahi, whatever their value."""
+
+_NOT_NEGATIVE: Final[Mapping[str, Callable[[Policy], int]]] = {
+    "startsecs": lambda policy: policy.startsecs,
+    "startretries": lambda policy: policy.startretries,
+    "stopwaitsecs": lambda policy: policy.stopwaitsecs,
+    "numprocs_start": lambda policy: policy.numprocs_start,
+}
+"""Numbers that Kahi wants to be 0 at least; below it, supervisord does the same as at 0."""
+
+
+class ProgramTranslation:
+    """A program, as member of one group, on its way into its table."""
+
+    def __init__(self, context: Context, program: Program, plans: Mapping[tuple[Key, str], Plan]) -> None:
+        self._context = context
+        self._draft = context.draft
+        self._program = program
+        self._policy = program.policy
+        self._name = context.names.programs[key(program)]
+        self._group = context.names.groups.get(program.group, self._name)
+        self._place = context.section_place(program.section)
+        self._speaker = context.speaker()
+        self.table = self._draft.table(TABLES[program.kind], self._name, place=self._place)
+        self._streams = {
+            stream: StreamTranslation(context, program, stream, self.table, plans.get((key(program), stream)))
+            for stream in STREAMS
+        }
+
+    def translate(self, sections: list[Section]) -> None:
+        """Fill the table."""
+        literal = {"program_name": self._program.name, "group_name": self._program.group}
+        now = {"program_name": self._name, "group_name": self._group}
+        self._speaker.literal = {name: text for name, text in literal.items() if text != now[name]}
+        self._speak_environment()
+        for stream in self._streams.values():
+            stream.speaker = self._speaker
+        fill(self._context, self.table, sections, self._take)
+        self._complete()
+
+    def _take(self, value: Value, comment: str) -> None:
+        option = value.setting.key
+        prefix = option.partition("_")[0]
+        if option in _AS_IT_IS:
+            self._set_computed(value, _AS_IT_IS[option](self._policy), comment)
+        elif option in _NOT_NEGATIVE:
+            self._not_negative(value, _NOT_NEGATIVE[option](self._policy), comment)
+        elif option != "stdout" and prefix in self._streams:
+            self._streams[prefix].take(value, comment)
+        else:
+            getattr(self, f"_take_{option}")(value, comment)
+
+    # One method for each option that takes more than that
+
+    def _take_command(self, value: Value, comment: str) -> None:
+        self._say(value, comment, _on_fewer_lines)
+        processes = self._program.processes
+        try:
+            words = shlex.split(processes[0].command) if processes else ["?"]
+        except ValueError as error:
+            self._draft.disable(
+                self.table, f"supervisord cannot run its command either: {str(error).lower()}"
+            )
+        else:
+            if not words:
+                self._draft.disable(self.table, "supervisord cannot run its command either: it is empty")
+
+    def _take_process_name(self, value: Value, comment: str) -> None:
+        pattern = self._process_name(value.text.strip())
+        if pattern:
+            self.table.set("process_name", pattern, place_of(value), comment)
+
+    def _take_numprocs(self, value: Value, comment: str) -> None:
+        number = self._policy.numprocs
+        if number > MAX_PROCESSES:
+            self._draft.warn(
+                place_of(value), f"is more than Kahi runs of one program; {MAX_PROCESSES} is written"
+            )
+        self._set_computed(value, max(0, min(number, MAX_PROCESSES)), comment)
+
+    def _take_priority(self, value: Value, comment: str) -> None:
+        priority = self._policy.priority
+        if self._program.kind == "eventlistener" and priority == LISTENER_PRIORITY:
+            return
+        self._set_computed(value, within_bounds(self._draft, place_of(value), priority), comment)
+
+    def _take_stopsignal(self, value: Value, comment: str) -> None:
+        number = self._policy.stopsignal
+        if number == 0:
+            self._unsupported(value, "0 is no signal; supervisord sends nothing and kills after stopwaitsecs")
+        elif not self._passed_on(value, comment):
+            self.table.set(
+                "stopsignal", signal.Signals(number).name.removeprefix("SIG"), place_of(value), comment
+            )
+
+    def _take_killasgroup(self, value: Value, comment: str) -> None:
+        if self._policy.killasgroup and not self._policy.stopasgroup:
+            self._set_computed(value, True, comment)
+
+    def _take_umask(self, value: Value, comment: str) -> None:
+        if not self._passed_on(value, comment) and self._policy.umask is not None:
+            self.table.set("umask", f"{self._policy.umask:03o}", place_of(value), comment)
+
+    def _take_redirect_stderr(self, value: Value, comment: str) -> None:
+        self._set_computed(value, self._streams["stderr"].is_joined, comment)
+
+    def _take_user(self, value: Value, comment: str) -> None:
+        self._say(value, comment)
+
+    def _take_directory(self, value: Value, comment: str) -> None:
+        self._say(value, comment)
+
+    def _take_environment(self, value: Value, comment: str) -> None:
+        if self._variables:
+            write(self._context, self.table.child("environment", place_of(value)), value, self._variables)
+
+    def _take_serverurl(self, value: Value, comment: str) -> None:
+        url = self._policy.serverurl
+        if url is None:
+            return
+        if not url:
+            self._unsupported(value, "SUPERVISOR_SERVER_URL is set whenever there is a control socket")
+        elif "SUPERVISOR_SERVER_URL" not in self._speaker.own:
+            child = self.table.child("environment", place_of(value))
+            child.set("SUPERVISOR_SERVER_URL", self._speaker.say(value.text), place_of(value), comment)
+
+    def _take_socket(self, value: Value, comment: str) -> None:
+        self._say(value, comment)
+
+    def _take_socket_owner(self, value: Value, comment: str) -> None:
+        self._say(value, comment)
+
+    def _take_socket_mode(self, value: Value, comment: str) -> None:
+        self._say(value, comment)
+
+    def _take_socket_backlog(self, value: Value, comment: str) -> None:
+        socket = self._context.resolved.sockets.get(self._program.section)
+        if socket is not None and socket.backlog is not None:
+            self._set_computed(value, socket.backlog, comment)
+
+    def _take_events(self, value: Value, comment: str) -> None:
+        listener = self._context.resolved.listeners[self._program.section]
+        self._set_computed(value, list(listener.events), comment)
+
+    def _take_buffer_size(self, value: Value, comment: str) -> None:
+        listener = self._context.resolved.listeners[self._program.section]
+        self._set_computed(value, listener.buffer_size, comment)
+
+    def _take_result_handler(self, value: Value, comment: str) -> None:
+        if self._context.resolved.listeners[self._program.section].result_handler != DEFAULT_HANDLER:
+            self._unsupported(value, "a listener's answer is OK or FAIL; nothing else can judge it")
+
+    # What follows from options that are not there
+
+    def _complete(self) -> None:
+        program, policy = self._program, self._policy
+        for stream in self._streams.values():
+            stream.complete()
+        own = self._context.configuration.sections[program.section]
+        if "process_name" not in own and (pattern := self._process_name("%(program_name)s")):
+            self.table.set("process_name", pattern)
+        daemon = self._context.resolved.daemon
+        if policy.user is not None and policy.user not in (daemon.user, "root", "0"):
+            # Kahi would give it the HOME, USER and so on of that user.
+            self.table.set("inherit_environment", True)
+        if daemon.strip_ansi:
+            self.table.set("strip_ansi", True)
+        if policy.startsecs <= 0 and policy.autorestart != "never":
+            self._draft.warn(
+                self._place,
+                "startsecs is 0: a process that ends within a second of its start counts as a failed start in "
+                f"Kahi, and is given up after {max(0, policy.startretries)} retries; "
+                "startretries = -1 goes on for ever, as supervisord does",
+            )
+        if program.kind == "fcgi-program":
+            self._complete_socket()
+
+    def _complete_socket(self) -> None:
+        if self._program.section not in self._context.resolved.sockets:
+            self._draft.warn(
+                self._place,
+                "supervisord forgets the socket of an fcgi-program that is in a group and gives it a pipe; "
+                "here it gets its socket",
+            )
+        user = self._policy.user
+        socket = self.table.get("socket")
+        is_unix = socket is not None and str(socket.value).startswith("unix:")
+        is_open = is_unix and self.table.get("socket_owner") is None
+        if is_open and user is not None and user != self._context.resolved.daemon.user:
+            said = self.table.get("user")
+            self.table.set("socket_owner", _with_group(user, str(said.value) if said else user))
+
+    # Helpers
+
+    def _say(self, value: Value, comment: str, shape: Callable[[str], str] = str) -> None:
+        """Take over a text, with whatever it refers to."""
+        try:
+            text = self._speaker.say(value.text)
+        except Inexpressible as error:
+            self._unsupported(value, str(error))
+            return
+        if any(isinstance(piece, template.Name) and not piece.name for piece in template.parse(value.text)):
+            self._draft.warn(
+                place_of(value),
+                'supervisord puts a dump of all its variables in place of the lone "%s"; here it stays "%s"',
+            )
+        self.table.set(value.setting.key, shape(text), place_of(value), comment)
+
+    def _passed_on(self, value: Value, comment: str) -> bool:
+        """Take over a text that refers to something, which Kahi puts in before it reads the value."""
+        refers = any(isinstance(piece, template.Name) for piece in template.parse(value.text))
+        if refers:
+            self._say(value, comment)
+        return refers
+
+    def _set_computed(self, value: Value, computed: draft.Value, comment: str) -> None:
+        """Write what supervisord reads a value as; what it referred to is fixed from now on."""
+        self._context.warn_if_fixed(value, computed)
+        self.table.set(value.setting.key, computed, place_of(value), comment)
+
+    def _not_negative(self, value: Value, number: int, comment: str) -> None:
+        if value.setting.key == "numprocs_start" and number < 0:
+            self._draft.warn(place_of(value), "is negative; the first process has number 0 in Kahi")
+        self._set_computed(value, max(0, number), comment)
+
+    def _unsupported(self, value: Value, reason: str) -> None:
+        self._draft.unsupported(self.table, place_of(value), source_text(value), reason)
+
+    def _speak_environment(self) -> None:
+        """Find out what the section's own variables are: other options may refer to them."""
+        self._variables = []
+        value = self._context.configuration.get(self._program.section, "environment")
+        if value is None:
+            return
+        expected = self._program.processes[0].environment if self._program.processes else {}
+        names = {
+            "here": self._context.directory,
+            "program_name": self._name,
+            "group_name": self._group,
+            "host_node_name": platform.node(),
+            "process_num": self._policy.numprocs_start,
+            "numprocs": self._policy.numprocs,
+        }
+        try:
+            spoken = speak(self._speaker, value.text)
+        except Inexpressible as error:
+            self._unsupported(value, f"{error}; environment_file = [...] can read them from a file")
+            return
+        if self._program.processes:
+            spoken, missing = checked(spoken, expected, names, self._context.environ_of_programs())
+            for name in missing:
+                self._draft.unsupported(
+                    self.table,
+                    place_of(value),
+                    f"environment {name}",
+                    "its value depends on the content of variables",
+                )
+        self._variables = spoken
+        self._speaker.own |= {each.key: each.parts for each in spoken}
+
+    def _process_name(self, pattern: str) -> str:
+        """The pattern of process names, "" where Kahi's own does the same."""
+        program, policy = self._program, self._policy
+        prefix = self._context.names.prefixes[key(program)]
+        wanted = {process.number: prefix + process.name for process in program.processes}
+        default = {
+            number: self._name if policy.numprocs == 1 else f"{self._name}_{number}" for number in wanted
+        }
+        if wanted == default or not wanted:
+            return ""
+        try:
+            parts: list[Part] = [prefix, *self._speaker.parts(pattern)]
+        except Inexpressible as error:
+            self._draft.warn(self._place, f"process names are other ones in Kahi: {error}")
+            return ""
+        if not all(map(is_possible, wanted.values())):
+            parts = [possible(part) if isinstance(part, str) and part else part for part in parts]
+            self._draft.warn(
+                self._place, "process names hold characters that Kahi does not allow; they are replaced"
+            )
+        elif prefix:
+            self._draft.warn(
+                self._place,
+                f"its processes are called {prefix}… in Kahi, where process names are unique over all groups",
+            )
+        return render(parts)
+
+
+def within_bounds(result: draft.Draft, place: Place, priority: int) -> int:
+    """A priority that Kahi takes."""
+    found = max(0, min(priority, HIGHEST_PRIORITY))
+    if found != priority:
+        result.warn(
+            place,
+            f"{priority} is out of range in Kahi (0 to {HIGHEST_PRIORITY}); {found} is written, so that the "
+            f"order among those at {found} is that of their names",
+        )
+    return found
+
+
+def _with_group(user: str, said: str) -> str:
+    """Who gets a socket that is to belong to a program's user: supervisord gives it to its group too."""
+    try:
+        account = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+    except KeyError:
+        return said
+    return f"{said}:{account.pw_gid}"
+
+
+def _on_fewer_lines(command: str) -> str:
+    """A command that went over several lines on one if it fits, else indented below the first."""
+    lines = command.split("\n")
+    for joint in (" ", "\n    "):
+        joined = joint.join(line for line in lines if line)
+        if joint == " " and len(joined) > ONE_LINE:
+            continue
+        try:
+            if shlex.split(joined) == shlex.split(command):
+                return joined
+        except ValueError:
+            break
+    return command
