@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import Daemon
+from tests.terminal import Terminal
 
 pytest_plugins: list[str] = []
 
@@ -39,6 +40,20 @@ def daemon(short_tmp: Path) -> Iterator[Callable[..., Daemon]]:
     yield start
     for running in started:
         running.end()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Starts programs on terminals of their own: ``terminal(command, environ)``."""
+    started: list[Terminal] = []
+
+    def start(*arguments: object, **options: object) -> Terminal:
+        started.append(Terminal(*arguments, **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
 
 
 @pytest.fixture

@@ -112,16 +112,16 @@ def parse_address(text: str, tls: ssl.SSLContext | None = None) -> Address:
 
 def _host_and_port(rest: str, text: str) -> tuple[str, int]:
     if rest.startswith("["):
-        name, _, tail = rest[1:].partition("]")
+        name, bracket, tail = rest[1:].partition("]")
+        if not bracket:
+            raise BadAddress(text)
     else:
         name, colon, tail = rest.partition(":")
         tail = colon + tail
-    number = tail.removeprefix(":")
-    if not tail:
-        return name, DEFAULT_PORT
-    if not name or not tail.startswith(":") or not (number.isascii() and number.isdecimal()):
+    number = tail.removeprefix(":") if tail else str(DEFAULT_PORT)
+    if not name or "/" in name or (tail and not tail.startswith(":")):
         raise BadAddress(text)
-    if not 0 < int(number) < 65536:
+    if not (number.isascii() and number.isdecimal() and 0 < int(number) < 65536):
         raise BadAddress(text)
     return name, int(number)
 

@@ -38,18 +38,18 @@ complete -F _kahi kahi
 ZSH: Final = r"""
 #compdef kahi
 _kahi() {
-    local -a replies values descriptions
-    local reply
-    replies=("${(@f)$(_KAHI_COMPLETE=zsh $words[1] ${(@Q)words[2,CURRENT]} 2>/dev/null)}")
+    local -a replies items
+    local reply value
+    replies=("${(@f)$(_KAHI_COMPLETE=zsh $words[1] "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
     for reply in $replies; do
         if [[ $reply == ":files" ]]; then
             _files
         elif [[ -n $reply ]]; then
-            values+=("${reply%%$'\t'*}")
-            descriptions+=("${(r:24:)reply%%$'\t'*} ${reply#*$'\t'}")
+            value=${reply%%$'\t'*}
+            items+=("${value//:/\\:}:${${reply#$value}#$'\t'}")
         fi
     done
-    (( $#values )) && compadd -l -d descriptions -a values
+    (( $#items )) && _describe -V kahi items
 }
 if [ "$funcstack[1]" = "_kahi" ]; then
     _kahi "$@"
