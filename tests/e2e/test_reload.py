@@ -68,6 +68,7 @@ LIVE = [
     ('stderr_buffer_maxbytes = "1MB"', 'stderr_buffer_maxbytes = "2MB"'),
     ('description = "a"', 'description = "b"'),
     ("critical = false", "critical = true"),
+    ("stdin_eof = false", "stdin_eof = true"),
     ('max_memory = "1GB"', 'max_memory = "2GB"'),
     ("backoff = {initial = 1}", "backoff = {initial = 2}"),
 ]

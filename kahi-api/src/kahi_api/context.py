@@ -19,11 +19,13 @@ class ApiContext:
 
     Args:
         streams: all open streams of server-sent events.
+        attached: names of the processes that somebody is attached to.
     """
 
     daemon: PluginContext
     authenticator: Authenticator = field(default_factory=Authenticator)
     streams: Streams = field(default_factory=lambda: Streams(limits.STREAMS))
+    attached: set[str] = field(default_factory=set[str])
 
 
 def context_of(request: Request) -> ApiContext:

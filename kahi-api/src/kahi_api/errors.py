@@ -22,6 +22,7 @@ from kahi.errors import (
     ProcessError,
     ShuttingDown,
     StartFailed,
+    StdinFull,
 )
 from kahi_api.endpoint import Access
 from kahi_api.limits import BODY_SIZE
@@ -100,6 +101,7 @@ STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     StartFailed: (409, "SPAWN_ERROR"),
     AbnormalTermination: (409, "ABNORMAL_TERMINATION"),
     ProcessError: (409, "CONFLICT"),
+    StdinFull: (409, "STDIN_FULL"),
     ShuttingDown: (503, "SHUTTING_DOWN"),
     ConfigError: (422, "CONFIG_ERROR"),
     BadArgument: (400, "BAD_REQUEST"),

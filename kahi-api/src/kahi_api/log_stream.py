@@ -30,13 +30,24 @@ async def log_events(stream: OutputStream, offset: int, streams: Streams) -> Asy
                 if piece.data:
                     data = whole_characters(piece.data)
                     offset = piece.offset - len(piece.data) + len(data)
-                    yield encode_event(data.decode("utf-8", "replace"), event_id=offset)
+                    yield encode_output(data, event_id=offset)
                     continue
                 offset = piece.offset
                 if not await wake.wait():
                     yield ALIVE
         finally:
             follower.close()
+
+
+def encode_output(data: bytes, *, event: str = "", event_id: int | None = None) -> bytes:
+    """One event with a piece of output.
+
+    Where text in an event could not hold it byte for byte (other line ends, no UTF-8), it is there a
+    second time, in base64, in a field ``exact`` that other readers than Kahi's own skip.
+    """
+    text = data.decode("utf-8", "replace")
+    is_exact = "\r" not in text and ("\ufffd" not in text or text.encode() == data)
+    return encode_event(text, event=event, event_id=event_id, exact=b"" if is_exact else data)
 
 
 def whole_characters(data: bytes) -> bytes:

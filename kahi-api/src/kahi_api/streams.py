@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -138,15 +139,18 @@ def event_stream(request: Request, events: AsyncGenerator[bytes]) -> Response:
     return _EventStreamResponse(request.app.state.context.streams, events)
 
 
-def encode_event(data: str, *, event: str = "", event_id: int | None = None) -> bytes:
+def encode_event(data: str, *, event: str = "", event_id: int | None = None, exact: bytes = b"") -> bytes:
     """One server-sent event; its data joined by newlines is ``data`` again.
 
     Args:
         event: its type; never anything that came from outside.
+        exact: what the data was before it became text, if that lost something.
     """
     head = f"event: {event}\n" if event else ""
     if event_id is not None:
         head += f"id: {event_id}\n"
+    if exact:
+        head += f"exact: {b64encode(exact).decode()}\n"
     lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
     return f"{head}{lines}\n".encode("utf-8", "replace")
 

@@ -179,6 +179,7 @@ class ProcessDefinition:
         stderr: None when stderr is redirected to stdout.
         depends_on: program or process name and the condition it waits for.
         max_memory: bytes of resident memory of its process tree before it is restarted, 0 any.
+        stdin_eof: whether a client may end its standard input.
         extensions: validated values of plugins' keys and tables inside the program, by key.
     """
 
@@ -197,6 +198,7 @@ class ProcessDefinition:
     depends_on: tuple[tuple[str, Condition], ...] = ()
     critical: bool = False
     max_memory: int = 0
+    stdin_eof: bool = False
     socket: SocketSettings | None = None
     listener: ListenerSettings | None = None
     health: HealthSettings | None = None

@@ -106,6 +106,13 @@ class NotRunning(ProcessError):
         super().__init__(name, "not running")
 
 
+class NoInput(NotRunning):
+    """Input to a process that takes none, or none any more; ``reason`` says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        ProcessError.__init__(self, name, reason)
+
+
 class RefusedTransition(ProcessError):
     """A change the present state does not allow; the message names both states."""
 

@@ -27,7 +27,7 @@ class StdinPipe:
         fd: the write end; the object closes it.
     """
 
-    __slots__ = ("_fd", "_loop", "_queue", "_queued", "_system")
+    __slots__ = ("_ending", "_fd", "_loop", "_queue", "_queued", "_system")
 
     def __init__(self, fd: int, system: System, loop: asyncio.AbstractEventLoop) -> None:
         self._fd = fd
@@ -35,6 +35,7 @@ class StdinPipe:
         self._loop = loop
         self._queue: deque[memoryview] | None = None
         self._queued = 0
+        self._ending = False
         system.set_nonblocking(fd)
 
     def write(self, data: bytes) -> None:
@@ -44,7 +45,7 @@ class StdinPipe:
             StdinClosed: the child does not read any more.
             StdinQueueFull: more than 1 MiB would wait; nothing of ``data`` was taken.
         """
-        if self._fd < 0:
+        if self._fd < 0 or self._ending:
             raise StdinClosed
         rest = memoryview(data)
         if self._queue is None:
@@ -58,6 +59,12 @@ class StdinPipe:
             self._loop.add_writer(self._fd, self._flush)
         self._queue.append(rest)
         self._queued += len(rest)
+
+    def end(self) -> None:
+        """Close the pipe behind what waits, so that the child reads the end of its input."""
+        self._ending = True
+        if self._queue is None:
+            self.close()
 
     def close(self) -> None:
         """Close the pipe and drop what waits; closing twice is fine."""
@@ -93,3 +100,5 @@ class StdinPipe:
             queue.popleft()
         self._loop.remove_writer(self._fd)
         self._queue = None
+        if self._ending:
+            self.close()

@@ -309,13 +309,20 @@ class Client:
         except BaseException:
             self._forget(connection)
             raise
-        return self._read(connection, chunks)
+        stream = self._read(connection, chunks)
+        # A generator that has begun cleans up, also when nobody iterates over it.
+        next(stream)
+        return stream
 
     def _read(self, connection: Connection, chunks: Iterator[bytes]) -> Iterator[ServerEvent | None]:
         from kahi_api.client.sse import events
 
         try:
+            yield None
             yield from events(chunks)
+        except ConnectionLost:
+            if not self._is_closed:
+                raise
         finally:
             self._forget(connection)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from kahi_api.endpoint import Endpoint
-from kahi_api.routes import actions, communication, config, daemon, groups, logs, processes
+from kahi_api.routes import actions, communication, config, daemon, groups, logs, processes, stdin
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *processes.ENDPOINTS,
     *actions.ENDPOINTS,
     *groups.ENDPOINTS,
     *logs.ENDPOINTS,
+    *stdin.ENDPOINTS,
     *config.ENDPOINTS,
     *communication.ENDPOINTS,
     *daemon.ENDPOINTS,

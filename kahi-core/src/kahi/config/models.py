@@ -164,6 +164,7 @@ class ProgramModel(Model):
         default=(), description='Files of variables; "-" before a name: may be missing.', strict=False
     )
     stdin: Literal["pipe", "null"] = Field(default="pipe", description="Its standard input.")
+    stdin_eof: bool = Field(default=False, description="Allow Ctrl-D of `kahi ctl attach` to end it.")
     redirect_stderr: bool = Field(default=False, description="Send stderr where stdout goes.")
     strip_ansi: bool = Field(default=False, description="Remove escape sequences from its output.")
     stdout_logfile: str = Field(default="", description='Log of stdout; empty for the console, "AUTO".')

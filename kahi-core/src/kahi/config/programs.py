@@ -166,6 +166,7 @@ class ProgramReader:
             depends_on=tuple(sorted(model.depends_on.items())),
             critical=model.critical,
             max_memory=model.max_memory,
+            stdin_eof=model.stdin_eof,
             socket=_socket(model),
             listener=_listener(model),
             health=self._health(place, model, raw),

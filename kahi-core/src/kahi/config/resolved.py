@@ -87,6 +87,7 @@ def _process(definition: ProcessDefinition) -> dict[str, Any]:
         "no_new_privs": spawn.no_new_privs,
         "rlimits": {limit.name: f"{_bound(limit.soft)}:{_bound(limit.hard)}" for limit in spawn.rlimits},
         "stdin": spawn.stdin,
+        "stdin_eof": definition.stdin_eof,
         "redirect_stderr": spawn.redirect_stderr,
         "clean_environment": spawn.clean_environment,
         "inherit_environment": spawn.inherit_environment,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kahi.child import Pipes
-from kahi.errors import NotRunning, StdinFull
+from kahi.errors import NoInput, StdinFull
 from kahi.leftovers import Leftovers
 from kahi.lifecycle import Exit
 from kahi.output import OutputStream
@@ -90,17 +90,23 @@ class Leader:
         """Pass ``data`` to its standard input without waiting.
 
         Raises:
-            NotRunning: it does not read any more.
+            NoInput: it has none, or does not read it any more.
             StdinFull: the pipe and the queue behind it have no room.
         """
         if self._stdin is None:
-            raise NotRunning(self._name)
+            raise NoInput(self._name, "takes no input")
         try:
             self._stdin.write(data)
         except StdinClosed:
-            raise NotRunning(self._name) from None
+            raise NoInput(self._name, "does not read its input any more") from None
         except StdinQueueFull:
             raise StdinFull(self._name) from None
+
+    def end_stdin(self) -> None:
+        """Let it read the end of its input, behind what was written. Ending twice is fine."""
+        if self._stdin is None:
+            raise NoInput(self._name, "takes no input")
+        self._stdin.end()
 
     def notice_exit(self) -> bool:
         """Whether it has ended; the first time, everything that follows from it is set going."""

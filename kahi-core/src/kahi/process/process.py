@@ -17,7 +17,7 @@ from collections.abc import Callable
 from kahi import lifecycle
 from kahi.child import Pipes
 from kahi.definition import ProcessDefinition
-from kahi.errors import AlreadyStarted, NotRunning, RefusedTransition, ShuttingDown, SpawnError
+from kahi.errors import AlreadyStarted, NoInput, NotRunning, RefusedTransition, ShuttingDown, SpawnError
 from kahi.lifecycle import SETTLED, Circumstances, Effect, Exit, Record, State
 from kahi.output import OutputStream
 from kahi.process.announcement import change_event, log_change
@@ -213,10 +213,26 @@ class Process:
         """Pass ``data`` to its standard input without waiting.
 
         Raises:
-            NotRunning: it has no child, or the child does not read any more.
+            NotRunning: it has no child.
+            NoInput: the child takes no input, or does not read any more.
             StdinFull: the pipe and the queue behind it have no room.
         """
         self._living_leader().write_stdin(data)
+
+    def end_stdin(self) -> None:
+        """End its standard input, where its definition allows that.
+
+        Raises:
+            NotRunning: it has no child.
+            NoInput: it takes no input, or its end is not allowed.
+        """
+        self.refuse_end_of_stdin()
+        self._living_leader().end_stdin()
+
+    def refuse_end_of_stdin(self) -> None:
+        """Raises NoInput when nobody may end its standard input."""
+        if not self.definition.stdin_eof:
+            raise NoInput(self.name, "its input may not be ended (stdin_eof is false)")
 
     def _living_leader(self) -> Leader:
         if self._leader is None or self._leader.exit is not None:
