@@ -203,6 +203,10 @@ class FakeStream:
     def retire(self) -> None: ...
 
 
+async def _nothing_to_reopen() -> list[str]:
+    return []
+
+
 def supervise(
     loop: FakeClockLoop, system: FakeSystem, definitions: Sequence[ProcessDefinition], **settings: Any
 ) -> Supervisor:
@@ -218,7 +222,7 @@ def supervise(
         environment={"PATH": "/bin"},
         on_change=lambda _: None,
         open_stream=lambda definition, which: FakeStream(system),  # type: ignore[arg-type,return-value]
-        reopen_logs=lambda: None,
+        reopen_logs=_nothing_to_reopen,
     )
     groups: dict[str, list[ProcessDefinition]] = {}
     for definition in definitions:

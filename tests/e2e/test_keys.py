@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, SupervisorSettings
+from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, SupervisorSettings, SyslogSettings
 from kahi_api.settings import UnixSettings
 from tests.support import Daemon, eventually, install_plugin, python
 
@@ -25,7 +25,7 @@ SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
 
 
 @pytest.mark.parametrize(
-    "model", [SupervisorSettings, FcgiProgramModel, BackoffModel, GroupModel, UnixSettings]
+    "model", [SupervisorSettings, SyslogSettings, FcgiProgramModel, BackoffModel, GroupModel, UnixSettings]
 )
 def test_every_key_is_used_in_a_test_of_the_real_program(model: type) -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))

@@ -111,6 +111,7 @@ class StreamSettings:
         backups: rotated files that are kept, 0 truncates instead.
         buffer_maxbytes: size of the ring buffer, 0 for none.
         capture_maxbytes: bytes kept between communication marks, 0 turns capturing off.
+        owner: uid and gid that a log file is given to when it is made; None leaves it to the daemon.
     """
 
     logfile: str = ""
@@ -121,6 +122,7 @@ class StreamSettings:
     events_enabled: bool = False
     syslog: bool = False
     strip_ansi: bool = False
+    owner: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,10 @@ class NoSuchGroup(UnknownName):
         super().__init__(name, "group")
 
 
+class LogError(KahiError):
+    """A log that can not be cleared or opened anew, or whose disk does not answer."""
+
+
 class BadArgument(KahiError):
     """A request that can not mean anything: an unknown signal, an offset that is no number."""
 

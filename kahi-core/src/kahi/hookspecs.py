@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -27,6 +27,7 @@ from kahi.markers import PROJECT, hookimpl, hookspec
 
 if TYPE_CHECKING:
     from kahi.config.config import Config
+    from kahi.definition import ProcessDefinition
     from kahi.errors import Problem
     from kahi.events import Event
     from kahi.plugins import PluginContext
@@ -125,15 +126,21 @@ class SpawnRequest:
         raise SpawnVeto(reason, retry=retry)
 
 
+@runtime_checkable
 class LogSink(Protocol):
-    """Gets what a stream of a process prints. Called on the data-plane thread; must not block."""
+    """Gets what a stream of a process prints, over all its restarts.
+
+    It is called on the thread that moves output, never on the event loop and never twice at once. It
+    must not block: the child, and all others that print to a sink of the same plugin, wait while it
+    does. A sink that raises is counted as an error of its plugin and gets nothing any more.
+    """
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes of the stream; they may end anywhere."""
+        """Take the next bytes of the stream; they may end anywhere, also within a character."""
         ...
 
     def close(self) -> None:
-        """No more bytes come."""
+        """No more bytes come: the process is gone from the configuration, or the daemon ends."""
         ...
 
 
@@ -258,6 +265,36 @@ async def kahi_prepare_spawn(request: SpawnRequest) -> None:
         async def kahi_prepare_spawn(request):
             if "vault" in request.settings:
                 request.environment["TOKEN"] = await fetch_token(request.settings["vault"])
+    """
+
+
+@hookspec
+def kahi_log_sinks(definition: ProcessDefinition, stream: str) -> LogSink | None:
+    """Say whether the plugin wants what a process prints, and give the object that gets it.
+
+    From then on the object is called directly, beside log file or console. What the program says
+    under the plugin's own keys is in `definition.extensions`.
+
+    Called: once for each process and stream ("stdout", "stderr"), in the event loop, when the process
+    comes into the configuration. Sinks get the bytes in the order of the plugins.
+    Exception: logged and counted; the process runs without that sink.
+    Since: 0.1
+
+    Example:
+        class Counter:
+            def __init__(self):
+                self.lines = 0
+
+            def write(self, data):
+                self.lines += data.count(b"\\n")
+
+            def close(self):
+                print(self.lines)
+
+        @hookimpl
+        def kahi_log_sinks(definition, stream):
+            if definition.name == "web" and stream == "stdout":
+                return Counter()
     """
 
 

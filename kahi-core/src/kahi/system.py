@@ -364,6 +364,12 @@ class System:
         """Make reads and writes of this open file return instead of waiting."""
         os.set_blocking(fd, False)
 
+    def enlarge_pipe(self, fd: int, size: int) -> None:
+        """Give a pipe room for ``size`` bytes, where the system can and lets us."""
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write what the descriptor takes; see [os.write][]."""
         return os.write(fd, data)

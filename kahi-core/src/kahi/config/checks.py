@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+from kahi.config.models import SupervisorSettings
 from kahi.config.place import Place
 from kahi.config.programs import SPECIAL_LOGS
 from kahi.config.validation import Report
-from kahi.definition import GroupDefinition, ProcessDefinition
+from kahi.definition import GroupDefinition, ProcessDefinition, StreamSettings
 from kahi.errors import nearest
 
 
 def check_processes(
-    groups: Mapping[str, GroupDefinition], programs: Mapping[str, Place], report: Report
+    groups: Mapping[str, GroupDefinition],
+    programs: Mapping[str, Place],
+    settings: SupervisorSettings,
+    report: Report,
 ) -> None:
     """Report what is wrong between processes; ``programs`` tells where each program stands."""
     processes = [process for group in groups.values() for process in group.processes]
     _check_names(processes, programs, report)
-    _check_logs(processes, programs, report)
+    _check_logs(processes, programs, settings, report)
     _check_dependencies(processes, programs, report)
 
 
@@ -34,26 +38,38 @@ def _check_names(processes: list[ProcessDefinition], programs: Mapping[str, Plac
         owner[process.name] = process.program
 
 
-def _check_logs(processes: list[ProcessDefinition], programs: Mapping[str, Place], report: Report) -> None:
-    """Two writers would destroy each other's log when it is rotated."""
-    user: dict[str, str] = {}
+def _check_logs(
+    processes: list[ProcessDefinition],
+    programs: Mapping[str, Place],
+    settings: SupervisorSettings,
+    report: Report,
+) -> None:
+    """Two writers would destroy each other's log, at the latest when it is rotated."""
+    users: dict[str, tuple[str, int]] = {}
+    logs: list[tuple[ProcessDefinition, str, str, str]] = []
+    if settings.logfile not in SPECIAL_LOGS:
+        own = os.path.realpath(os.path.join(settings.directory, settings.logfile))
+        users[own] = ("the daemon itself", settings.logfile_backups)
     for process in processes:
-        for key, logfile in _logfiles(process):
-            real = os.path.realpath(logfile)
-            if real in user:
-                programs[process.program].error(
-                    report,
-                    key,
-                    f"{logfile} is the log of {user[real]} already; each stream needs a file of its own",
-                )
-            user[real] = f"process {process.name!r}"
+        for key, stream in _logged(process):
+            real = os.path.realpath(stream.logfile)
+            logs.append((process, key, stream.logfile, real))
+            if real in users:
+                message = f"is the log of {users[real][0]} already; each stream needs a file of its own"
+                programs[process.program].error(report, key, f"{stream.logfile} {message}")
+            users[real] = (f"process {process.name!r}", stream.backups)
+    for process, key, logfile, real in logs:
+        base, _, number = real.rpartition(".")
+        if number.isdecimal() and base in users and 1 <= int(number) <= users[base][1]:
+            message = f"is what a rotated log of {users[base][0]} is called"
+            programs[process.program].error(report, key, f"{logfile} {message}")
 
 
-def _logfiles(process: ProcessDefinition) -> Iterator[tuple[str, str]]:
+def _logged(process: ProcessDefinition) -> Iterator[tuple[str, StreamSettings]]:
     if process.stdout.logfile not in SPECIAL_LOGS:
-        yield "stdout_logfile", process.stdout.logfile
+        yield "stdout_logfile", process.stdout
     if process.stderr is not None and process.stderr.logfile not in SPECIAL_LOGS:
-        yield "stderr_logfile", process.stderr.logfile
+        yield "stderr_logfile", process.stderr
 
 
 def _check_dependencies(

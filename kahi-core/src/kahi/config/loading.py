@@ -227,7 +227,7 @@ class _Loading:
             name: GroupDefinition(name, priorities[name], tuple(members))
             for name, members in sorted(processes.items())
         }
-        checks.check_processes(groups, places, self._report)
+        checks.check_processes(groups, places, settings, self._report)
         return groups
 
     def _group_models(self) -> dict[str, GroupModel]:

@@ -26,7 +26,14 @@ from kahi.config.values import (
     check_url,
     parse_endpoint,
     parse_socket,
+    parse_syslog,
 )
+
+Facility = Literal[
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+]  # fmt: skip
+SyslogPriority = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 MAX_PROCESSES = 10_000
 MAX_BUFFER = 100 * 1024 * 1024
@@ -36,6 +43,22 @@ class Model(BaseModel):
     """A table: unknown keys are dealt with by the loader, which knows where they stand."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class SyslogSettings(Model):
+    """``[supervisor.syslog]``: where the lines of programs with ``stdout_syslog`` go."""
+
+    address: str = Field(
+        default="/dev/log", description='Socket of the system, "udp://host:514" or "tcp://host:514".'
+    )
+    facility: Facility = Field(default="local0", description="Facility of the messages.")
+    priority: SyslogPriority = Field(default="info", description="Priority of the messages.")
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        parse_syslog(address)
+        return address
 
 
 class SupervisorSettings(Model):
@@ -82,6 +105,7 @@ class SupervisorSettings(Model):
         default=(), description="Plugins without which the daemon does not start.", strict=False
     )
     environment: dict[str, Variable] = Field(default_factory=dict, description="Environment of all programs.")
+    syslog: SyslogSettings = Field(default=SyslogSettings(), description="Where lines for syslog go.")
 
 
 class BackoffModel(Model):
@@ -171,14 +195,24 @@ class ProgramModel(Model):
     stdout_logfile_maxbytes: Size = Field(default=50 * 1024**2, description="Size at which it is rotated.")
     stdout_logfile_backups: int = Field(default=10, ge=0, description="Rotated logs that are kept.")
     stdout_buffer_maxbytes: Annotated[Size, Field(le=MAX_BUFFER)] = Field(
-        default=1024**2, description="Bytes of output kept in memory."
+        default=1024**2, description="Bytes of output kept in memory where there is no log file."
     )
+    stdout_capture_maxbytes: Annotated[Size, Field(le=MAX_BUFFER)] = Field(
+        default=0, description="Above 0: what stands between communication marks becomes an event."
+    )
+    stdout_events_enabled: bool = Field(default=False, description="Publish what it prints as events.")
+    stdout_syslog: bool = Field(default=False, description="Send each line to syslog as well.")
     stderr_logfile: str = Field(default="", description='Log of stderr; empty for the console, "AUTO".')
     stderr_logfile_maxbytes: Size = Field(default=50 * 1024**2, description="Size at which it is rotated.")
     stderr_logfile_backups: int = Field(default=10, ge=0, description="Rotated logs that are kept.")
     stderr_buffer_maxbytes: Annotated[Size, Field(le=MAX_BUFFER)] = Field(
-        default=1024**2, description="Bytes of output kept in memory."
+        default=1024**2, description="Bytes of output kept in memory where there is no log file."
     )
+    stderr_capture_maxbytes: Annotated[Size, Field(le=MAX_BUFFER)] = Field(
+        default=0, description="Above 0: what stands between communication marks becomes an event."
+    )
+    stderr_events_enabled: bool = Field(default=False, description="Publish what it prints as events.")
+    stderr_syslog: bool = Field(default=False, description="Send each line to syslog as well.")
     description: str = Field(default="", description="What it is, for people.")
     depends_on: dict[str, Literal["running", "healthy", "exited"]] = Field(
         default_factory=dict, description="What must be there before it starts."

@@ -251,6 +251,9 @@ class ProgramReader:
             maxbytes=getattr(model, f"{stream}_logfile_maxbytes"),
             backups=getattr(model, f"{stream}_logfile_backups"),
             buffer_maxbytes=getattr(model, f"{stream}_buffer_maxbytes"),
+            capture_maxbytes=getattr(model, f"{stream}_capture_maxbytes"),
+            events_enabled=getattr(model, f"{stream}_events_enabled"),
+            syslog=getattr(model, f"{stream}_syslog"),
             strip_ansi=model.strip_ansi,
         )
 

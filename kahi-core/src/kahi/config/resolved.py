@@ -133,6 +133,9 @@ def _stream(name: str, settings: StreamSettings) -> dict[str, Any]:
         f"{name}_logfile_maxbytes": settings.maxbytes,
         f"{name}_logfile_backups": settings.backups,
         f"{name}_buffer_maxbytes": settings.buffer_maxbytes,
+        f"{name}_capture_maxbytes": settings.capture_maxbytes,
+        f"{name}_events_enabled": settings.events_enabled,
+        f"{name}_syslog": settings.syslog,
         "strip_ansi": settings.strip_ansi,
     }
 

@@ -117,6 +117,21 @@ def parse_socket(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def parse_syslog(address: str) -> tuple[Literal["unix", "udp", "tcp"], str, int]:
+    """How to reach syslog: a path and 0, or a protocol, host and port.
+
+    Raises:
+        ValueError: it is neither a path nor ``udp://host:port`` nor ``tcp://host:port``.
+    """
+    if address.startswith("/"):
+        return "unix", address, 0
+    for kind in ("udp", "tcp"):
+        if address.startswith(f"{kind}://"):
+            host, port = parse_endpoint(address.removeprefix(f"{kind}://"))
+            return kind, host, port
+    raise ValueError('is no address (allowed: a path, "udp://host:514", "tcp://host:514")')
+
+
 def parse_endpoint(text: str) -> tuple[str, int]:
     """Host and port of ``host:port``.
 

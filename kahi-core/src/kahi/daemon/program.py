@@ -8,38 +8,32 @@ longer to import than a child takes to run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import anyio
 
 from kahi.config.config import Config
-from kahi.config.models import SupervisorSettings
 from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
+from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set_level
 from kahi.daemon.pidfile import pid_file
 from kahi.daemon.privileges import drop_privileges, raise_limits
 from kahi.daemon.services import run_service
 from kahi.daemon.signals import handle_signals, shield_from_signals
 from kahi.daemon.startup import Loaded, load_everything
-from kahi.definition import ProcessDefinition, StreamSettings
-from kahi.errors import ConfigError, KahiError, SpawnError
+from kahi.definition import ProcessDefinition
+from kahi.errors import ConfigError, KahiError, LogError
 from kahi.events import EventBus, SupervisorStateEvent
 from kahi.fastcgi import SharedSockets
 from kahi.leftovers import GroupScans
 from kahi.listeners import Listeners
-from kahi.output import (
-    LEVELS,
-    DaemonLogHandler,
-    DataPlane,
-    OutputSettings,
-    OutputStream,
-    StreamKey,
-    remove_auto_logs,
-)
+from kahi.output import DataPlane, OutputStream, PluginSink, StreamKey, remove_auto_logs
 from kahi.plugins import PluginContext
 from kahi.process import Host
 from kahi.reaper import Reaper
@@ -54,9 +48,6 @@ LAST_OUTPUT: Final = 5.0
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which a busy event loop lets the data plane run: each of its reads waits that long at
 most, in place of Python's 5 ms, so that last words are delivered in time also in a storm of exits."""
-
-LOG_MEMORY: Final = 256 * 1024
-"""Bytes of the daemon's own log that stay in memory for readers."""
 
 DESCRIPTORS_OF_A_PROCESS: Final = 5
 """stdin, stdout, stderr, a pidfd and a log file."""
@@ -138,15 +129,14 @@ class _Daemon:
         config, system = self._loaded.config, self._system
         settings = config.supervisor
         loop = asyncio.get_running_loop()
-        plane = DataPlane(
-            OutputSettings(settings.log_format, settings.childlogdir, settings.identifier), system, loop
-        )
+        events = EventBus(system.wall_clock)
+        plane = DataPlane(output_settings(settings), system, loop, events)
         plane.start()
-        handler = await self._open_log(plane)
+        self._daemon_log = await open_own_log(plane, settings, self._user)
         try:
             reaper = Reaper(system, loop, adopts_orphans=self._adopts_orphans())
             sockets = SharedSockets()
-            host = self._host(loop, plane, reaper)
+            host = self._host(plane, reaper, events)
             host.input_for = sockets.descriptor_for
             supervisor = Supervisor(config, host, self._loaded.load_again)
             supervisor.watchers.changed.append(sockets.process_changed)
@@ -165,8 +155,9 @@ class _Daemon:
             sockets.close()
             reaper.close()
         finally:
-            logging.getLogger().removeHandler(handler)
-            await plane.close(LAST_OUTPUT)
+            with anyio.CancelScope(shield=True):
+                await plane.close(LAST_OUTPUT, self._daemon_log)
+            close_own_log()
         return supervisor.ending.exit_code
 
     async def _supervise(
@@ -207,39 +198,33 @@ class _Daemon:
             tasks.cancel_scope.cancel()
         log.info("%s ends with exit code %d", settings.identifier, supervisor.ending.exit_code)
 
-    def _host(self, loop: asyncio.AbstractEventLoop, plane: DataPlane, reaper: Reaper) -> Host:
-        system = self._system
+    def _host(self, plane: DataPlane, reaper: Reaper, events: EventBus) -> Host:
+        system, plugins = self._system, self._loaded.plugins
 
         def open_stream(definition: ProcessDefinition, which: str) -> OutputStream:
             settings = definition.stdout if which == "stdout" else definition.stderr
             assert settings is not None
-            return plane.stream(StreamKey(definition.name, definition.group, which), settings)
+
+            def failed(plugin: str, error: BaseException) -> None:
+                plane.report(lambda: plugins.count_error(plugin, f"sink of {definition.name} {which}", error))
+
+            sinks = [
+                PluginSink(plugin, sink, partial(failed, plugin))
+                for plugin, sink in plugins.log_sinks(definition, which)
+            ]
+            return plane.stream(StreamKey(definition.name, definition.group, which), settings, sinks)
 
         return Host(
             system=system,
-            loop=loop,
+            loop=plane.loop,
             reaper=reaper,
-            group_scans=GroupScans(system, loop),
-            events=EventBus(system.wall_clock),
+            group_scans=GroupScans(system, plane.loop),
+            events=events,
             environment=self._loaded.environ,
             on_change=lambda _: None,
             open_stream=open_stream,
             reopen_logs=plane.reopen,
         )
-
-    async def _open_log(self, plane: DataPlane) -> logging.Handler:
-        settings = self._loaded.config.supervisor
-        self._daemon_log = plane.stream(StreamKey(settings.identifier, "", "log"), _log_settings(settings))
-        opened: asyncio.Future[SpawnError | None] = plane.loop.create_future()
-        self._daemon_log.open(opened.set_result)
-        error = await opened
-        if error is not None:
-            raise KahiError(f"cannot open log file {settings.logfile}: {error.reason}")
-        handler = DaemonLogHandler(self._daemon_log, settings.log_format)
-        root = logging.getLogger()
-        root.addHandler(handler)
-        root.setLevel(LEVELS[settings.log_level])
-        return handler
 
     def _adopts_orphans(self) -> bool:
         if os.getpid() == 1:
@@ -253,7 +238,7 @@ class _Daemon:
         return True
 
     def _reloaded(self, context: PluginContext, old: Config, new: Config) -> None:
-        logging.getLogger().setLevel(LEVELS[new.supervisor.log_level])
+        set_level(new.supervisor)
         _make_room(self._system, new)
         _warn(new)
         self._loaded.plugins.reload(context, old, new)
@@ -275,15 +260,6 @@ def _listeners(supervisor: Supervisor, system: System, loop: asyncio.AbstractEve
     watchers.removed.append(listeners.process_removed)
     supervisor.listeners = listeners
     return listeners
-
-
-def _log_settings(settings: SupervisorSettings) -> StreamSettings:
-    return StreamSettings(
-        logfile=os.path.abspath(settings.logfile) if settings.logfile else "/dev/stdout",
-        maxbytes=settings.logfile_maxbytes,
-        backups=settings.logfile_backups,
-        buffer_maxbytes=LOG_MEMORY,
-    )
 
 
 def _make_room(system: System, config: Config) -> None:
@@ -341,7 +317,13 @@ def _listen_to_signals(
             signal.SIGINT: lambda: end("SIGINT"),
             signal.SIGQUIT: lambda: end("SIGQUIT"),
             signal.SIGHUP: lambda: supervisor.run_in_background(reload()),
-            signal.SIGUSR2: supervisor.reopen_logs,
+            signal.SIGUSR2: lambda: supervisor.run_in_background(_reopen(supervisor)),
         },
         early_signals,
     )
+
+
+async def _reopen(supervisor: Supervisor) -> None:
+    # What goes wrong is in the log by then, and nobody waits for an answer.
+    with contextlib.suppress(LogError):
+        await supervisor.reopen_logs()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from kahi.output.autolog import remove_auto_logs as remove_auto_logs
 from kahi.output.daemonlog import LEVELS as LEVELS
 from kahi.output.daemonlog import DaemonLogHandler as DaemonLogHandler
+from kahi.output.destinations import OutputSettings as OutputSettings
+from kahi.output.lines import whole_characters as whole_characters
+from kahi.output.logreader import LogRead as LogRead
+from kahi.output.outlets import PluginSink as PluginSink
 from kahi.output.plane import DataPlane as DataPlane
-from kahi.output.plane import OutputSettings as OutputSettings
 from kahi.output.stream import Follower as Follower
-from kahi.output.stream import LogRead as LogRead
 from kahi.output.stream import OutputStream as OutputStream
-from kahi.output.stream import StreamKey as StreamKey
+from kahi.output.streamkey import StreamKey as StreamKey
+from kahi.output.syslog import SyslogTarget as SyslogTarget
 
 __all__ = [
     "LEVELS",
@@ -20,6 +23,9 @@ __all__ = [
     "LogRead",
     "OutputSettings",
     "OutputStream",
+    "PluginSink",
     "StreamKey",
+    "SyslogTarget",
     "remove_auto_logs",
+    "whole_characters",
 ]

@@ -17,6 +17,9 @@ LEVELS: Final = {
 }
 """The words of ``log_level``."""
 
+WAITING: Final = 1024 * 1024
+"""Bytes of records that wait for a log that takes none: a full terminal, a disk that hangs."""
+
 _WORDS: Final = {level: word for word, level in LEVELS.items()}
 
 
@@ -32,15 +35,24 @@ class DaemonLogHandler(logging.Handler):
         super().__init__()
         self._stream = stream
         self._format: Format = log_format
+        self._dropped = 0
         self.setFormatter(logging.Formatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line."""
+        """Write one record as one line; a record is dropped and counted while too many wait."""
+        if self._stream.waiting_bytes > WAITING:
+            self._dropped += 1
+            return
         try:
             line = self._line(record)
         except Exception:  # noqa: BLE001 - boundary: a bad log call must not hurt its caller
             self.handleError(record)
             return
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            text = f"{dropped} records of this log were dropped, it did not take them"
+            lost = logging.LogRecord(__name__, logging.WARNING, "", 0, text, None, None)
+            line = self._line(lost) + line
         self._stream.feed(line)
 
     def _line(self, record: logging.LogRecord) -> bytes:

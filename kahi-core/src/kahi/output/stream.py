@@ -7,42 +7,32 @@ and asks the plane for everything else through its queue.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import dataclasses
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import anyio.to_thread
 
 from kahi.definition import StreamSettings
-from kahi.errors import SpawnError
+from kahi.errors import LogError, SpawnError
 from kahi.output.channel import Channel, Tap
-from kahi.output.logfile import LogFile
+from kahi.output.logreader import LogRead, read_log
+from kahi.output.mail import Mail
+from kahi.output.streamkey import StreamKey
 
 if TYPE_CHECKING:
     from kahi.output.plane import DataPlane
+    from kahi.output.pump import Pump
 
-READ_ATTEMPTS: Final = 5
+READERS: Final = 8
+"""Logs that are read from disk at once; a disk that hangs holds up no other work than that."""
 
+CLEAR_LIMIT: Final = 5.0
+"""Seconds that clearing a log is waited for."""
 
-@dataclass(frozen=True, slots=True)
-class StreamKey:
-    """Whose output it is: process, group, and ``stdout`` or ``stderr``."""
-
-    name: str
-    group: str
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogRead:
-    """A piece of a log: ``offset`` is that after its last byte, ``missed`` what is gone before it."""
-
-    data: bytes
-    offset: int
-    missed: int = 0
+_readers: anyio.CapacityLimiter | None = None
 
 
 class Follower:
@@ -62,39 +52,56 @@ class Follower:
 class OutputStream:
     """A stream of a process. All methods belong to the event-loop thread and do not block."""
 
-    __slots__ = ("_channel", "_followers", "_opened", "_plane", "_settings", "key")
+    __slots__ = ("_fed", "_followers", "_opened", "_plane", "_settings", "channel", "key")
 
     def __init__(self, key: StreamKey, settings: StreamSettings, plane: DataPlane) -> None:
         self.key = key
+        self.channel = Channel(key, settings, lambda: plane.report(self._wake_followers))
+        """The data plane's side of it."""
         self._plane = plane
-        self._channel = Channel(key, settings)
+        self._settings = settings
         self._followers: tuple[Follower, ...] = ()
         self._opened = False
-        self._settings = settings
+        self._fed = 0
 
     @property
     def logfile(self) -> str:
         """The path of its log file, "" when it has none."""
-        return self._channel.logfile
+        return self.channel.logfile
 
     @property
     def offset(self) -> int:
         """The offset after the last byte that was delivered."""
-        return self._channel.offset
+        return self.channel.offset
 
     @property
     def total_bytes(self) -> int:
         """Bytes printed since the daemon started."""
-        return self._channel.total_bytes
+        return self.channel.total_bytes
 
     @property
     def lost_bytes(self) -> int:
         """Bytes that the log file did not take."""
-        return self._channel.lost_bytes
+        return self.channel.lost_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that were fed and not delivered yet."""
+        return self._fed - self.channel.total_bytes
+
+    @property
+    def retired(self) -> bool:
+        """Whether nothing will ever come any more."""
+        return self.channel.retired
 
     def open(self, done: Callable[[SpawnError | None], None]) -> None:
-        """Open the destination; ``done`` gets the reason when that fails. At once when it is open."""
+        """Open the destination; ``done`` gets the reason when that fails. At once when it is open.
+
+        A log file that was moved or removed since then is made anew.
+        """
+        channel = self.channel
         if self._opened:
+            self._plane.order(channel, _reopen_if_moved(channel))
             done(None)
             return
 
@@ -102,30 +109,44 @@ class OutputStream:
             self._opened = error is None
             done(error)
 
-        self._plane.order(lambda: self._plane.open_channel(self._channel, opened))
+        def carry_out(pump: Pump) -> None:
+            error = pump.open(channel)
+            self._plane.report(lambda: opened(error))
+
+        self._plane.order(channel, carry_out)
 
     def attach(self, fd: int, pid: int) -> None:
         """Pump what a child writes; takes over the read end of its pipe.
 
         The pipe of an earlier child stays until nobody holds its other end any more.
         """
-        self._plane.order(lambda: self._plane.attach(self._channel, fd, pid))
+        channel = self.channel
+        self._plane.order(channel, lambda pump: pump.attach(channel, fd, pid))
 
     def feed(self, data: bytes) -> None:
-        """Deliver ``data`` as if it had been printed. From any thread."""
-        self._plane.feed(self._channel, data)
+        """Deliver ``data`` as if it had been printed. From any thread, but from one at a time."""
+        self._fed += len(data)
+        channel = self.channel
+        self._plane.order(channel, lambda _: channel.deliver(data))
 
     def tap(self, tap: Tap | None) -> None:
         """Have ``tap`` called with what children print, before it is changed in any way; None ends that.
 
         It is called on the event loop, in order, and before the exit of the child is told. For
-        messages, not for logs: of a flood it gets the beginning of each read.
+        messages, not for logs: of a flood it gets the beginning of each read, and not every read.
         """
-        self._plane.order(lambda: self._plane.set_tap(self._channel, tap))
+        channel = self.channel
+        listener = None if tap is None else Mail(tap, self._plane.report)
+
+        def carry_out(_: Pump) -> None:
+            channel.tap = None if listener is None else listener.post
+
+        self._plane.order(channel, carry_out)
 
     def drain(self, done: Callable[[], None], *, limit: float) -> None:
         """``done`` once everything readable now was delivered, or after ``limit`` seconds."""
         pending = True
+        channel = self.channel
 
         def finish() -> None:
             nonlocal pending
@@ -134,38 +155,60 @@ class OutputStream:
                 timer.cancel()
                 done()
 
+        def carry_out(pump: Pump) -> None:
+            try:
+                pump.drain(channel)
+            finally:
+                self._plane.report(finish)
+
         timer = self._plane.loop.call_later(limit, finish)
-        self._plane.order(lambda: self._plane.drain(self._channel, finish))
+        self._plane.order(channel, carry_out)
 
     def reconfigure(self, settings: StreamSettings) -> None:
         """Take over other settings; another destination is opened at the next start."""
         before, self._settings = self._settings, settings
         if _destination(before) != _destination(settings):
             self._opened = False
-        self._plane.order(lambda: self._plane.reconfigure(self._channel, settings))
+        channel = self.channel
+        self._plane.order(channel, lambda pump: pump.adjust(channel, settings))
 
     async def clear(self) -> None:
-        """Empty its log."""
-        await self._plane.ask(lambda: self._plane.clear(self._channel))
+        """Empty its log.
+
+        Raises:
+            LogError: that is impossible, or its disk does not answer.
+        """
+        channel = self.channel
+        await self._find()
+        try:
+            with anyio.fail_after(CLEAR_LIMIT):
+                await self._plane.ask(channel, lambda _: channel.clear())
+        except TimeoutError:
+            raise LogError(f"{self.key.name}: {self.logfile} does not answer") from None
+        except OSError as error:
+            raise LogError(f"{self.key.name}: cannot clear {self.logfile}: {error.strerror}") from None
 
     def retire(self) -> None:
         """The process is gone for good: release memory, close the file when its pipes have ended."""
-        self._plane.order(lambda: self._plane.retire(self._channel))
+        channel = self.channel
+        self._plane.order(channel, lambda pump: pump.retire(channel))
+        self._plane.order(channel, lambda _: self._plane.report(self._wake_followers))
 
     def follow(self, wake: Callable[[], None]) -> Follower:
         """Have ``wake`` called whenever the stream has grown, many times for once if need be."""
         follower = Follower(self, wake)
         self._followers = (*self._followers, follower)
-        self._channel.on_growth = self._wake_followers
+        self.channel.followed = True
         return follower
 
     def unfollow(self, follower: Follower) -> None:
         """Forget a follower; one that is gone already is ignored."""
         self._followers = tuple(f for f in self._followers if f is not follower)
-        if not self._followers:
-            self._channel.on_growth = None
+        self.channel.followed = bool(self._followers)
 
     def _wake_followers(self) -> None:
+        # First this: what comes from here on is told again.
+        self.channel.growth_told = False
         for follower in self._followers:
             follower.wake()
 
@@ -174,62 +217,25 @@ class OutputStream:
 
         Reading starts later when the beginning is gone; ``missed`` says by how much.
         """
-        file = self._channel.file
-        if file is None or not file.rotates:
-            return self._read_ring(offset, length)
-        return await anyio.to_thread.run_sync(self._read_file, file, offset, length)
+        await self._find()
+        channel = self.channel
+        file, ring = channel.file, channel.ring
+        if file is not None:
+            return await anyio.to_thread.run_sync(read_log, file, offset, length, limiter=_limiter())
+        if ring is not None:
+            return ring.read(offset, length)
+        end = channel.offset
+        return LogRead(b"", end, missed=max(0, end - offset) if offset >= 0 else 0, ahead=offset > end)
 
-    def _read_ring(self, offset: int, length: int) -> LogRead:
-        ring = self._channel.ring
-        if ring is None:
-            return LogRead(b"", self._channel.offset)
-        wanted = offset if offset >= 0 else max(0, ring.end + offset)
-        begin, data = ring.read(wanted, length)
-        missed = max(0, begin - wanted) if offset >= 0 else 0
-        return LogRead(data, begin + len(data), missed)
-
-    def _read_file(self, file: LogFile, offset: int, length: int) -> LogRead:
-        """Read from the log and its rotated predecessors; on a worker thread.
-
-        A rotation while the files are opened would shift them: then they are opened once more.
-        """
-        for _ in range(READ_ATTEMPTS):
-            generation = file.generation
-            end = self._channel.offset
-            wanted = offset if offset >= 0 else max(0, end + offset)
-            result = _read_files(file.path, file.backups, end, file.size, wanted, length)
-            if generation == file.generation:
-                return result if offset >= 0 else LogRead(result.data, result.offset)
-        return LogRead(b"", self._channel.offset)
-
-
-def _read_files(path: str, backups: int, end: int, size: int, wanted: int, length: int) -> LogRead:
-    wanted = min(wanted, end)
-    pieces: list[tuple[int, str, int]] = []
-    begin = end - size
-    pieces.append((begin, path, size))
-    for number in range(1, backups + 1):
-        if begin <= wanted or begin <= 0:
-            break
-        try:
-            older = os.stat(f"{path}.{number}").st_size
-        except OSError:
-            break
-        begin -= older
-        pieces.append((begin, f"{path}.{number}", older))
-    oldest = max(0, pieces[-1][0])
-    missed = max(0, oldest - wanted)
-    at = max(wanted, oldest)
-    data = bytearray()
-    for first, name, count in reversed(pieces):
-        if len(data) >= length or at >= first + count:
-            continue
-        with open(name, "rb") as source:
-            source.seek(at - first)
-            data += source.read(min(length - len(data), first + count - at))
-        at = first + count
-    begin_read = max(wanted, oldest)
-    return LogRead(bytes(data), begin_read + len(data), missed)
+    async def _find(self) -> None:
+        """Open a log file that an earlier run of the daemon left, when the process was never started."""
+        if self._opened or not self._settings.logfile.startswith("/"):
+            return
+        channel = self.channel
+        found: list[SpawnError | None] = []
+        with contextlib.suppress(TimeoutError), anyio.fail_after(CLEAR_LIMIT):
+            await self._plane.ask(channel, lambda pump: found.append(pump.open(channel, create=False)))
+        self._opened = self._opened or found == [None]
 
 
 def _destination(settings: StreamSettings) -> StreamSettings:
@@ -237,11 +243,15 @@ def _destination(settings: StreamSettings) -> StreamSettings:
     return dataclasses.replace(settings, maxbytes=0, backups=0, buffer_maxbytes=0)
 
 
-def future_callback(future: asyncio.Future[None]) -> Callable[[], None]:
-    """A callback that resolves ``future`` unless somebody gave up on it."""
+def _reopen_if_moved(channel: Channel) -> Callable[[Pump], None]:
+    def carry_out(pump: Pump) -> None:
+        pump.reopen(channel, only_if_moved=True)
 
-    def resolve() -> None:
-        if not future.done():
-            future.set_result(None)
+    return carry_out
 
-    return resolve
+
+def _limiter() -> anyio.CapacityLimiter:
+    global _readers
+    if _readers is None:
+        _readers = anyio.CapacityLimiter(READERS)
+    return _readers

@@ -15,7 +15,7 @@ from kahi import hookspecs
 from kahi.boundary import PLUGIN_ERRORS
 from kahi.entrypoints import EntryPoint, entry_points
 from kahi.errors import KahiError, Problem
-from kahi.hookspecs import CORE_TABLES, ConfigSection, Service
+from kahi.hookspecs import CORE_TABLES, ConfigSection, LogSink, Service
 from kahi.markers import FILTER, PROJECT
 from kahi.plugins.calls import HookCalls, OnError
 from kahi.plugins.discovery import GROUP, RequirementError, Unwanted, in_order, load, requirements
@@ -24,6 +24,7 @@ from kahi.plugins.registration import ADD_HOOK, EVENT_HOOK, RegistrationError, S
 
 if TYPE_CHECKING:
     from kahi.config.config import Config
+    from kahi.definition import ProcessDefinition
     from kahi.events import Event
     from kahi.plugins.context import PluginContext
 
@@ -234,6 +235,16 @@ class PluginManager:
     def reload(self, ctx: PluginContext, old: Config, new: Config) -> None:
         """Tell plugins about a new configuration."""
         self._calls.call("kahi_reload", {"ctx": ctx, "old": old, "new": new})
+
+    def log_sinks(self, definition: ProcessDefinition, stream: str) -> list[tuple[str, LogSink]]:
+        """Who wants what a process prints: plugin and sink."""
+        hook, found = "kahi_log_sinks", list[tuple[str, LogSink]]()
+        for name, sink in self._calls.call(hook, {"definition": definition, "stream": stream}):
+            if isinstance(sink, LogSink):
+                found.append((name, sink))
+            else:
+                self.count_error(name, hook, TypeError(f"returned {sink!r} in place of a LogSink"))
+        return found
 
     def event_callbacks(self) -> list[tuple[str, Callable[[Event], None], tuple[str, ...]]]:
         """Who wants to be told of events: plugin, function, and the types it wants (none: all)."""

@@ -47,7 +47,7 @@ class Host:
             that stays open, or None.
         on_change: told after each change of state has been published.
         open_stream: makes the stream of a process that is called ``stdout`` or ``stderr``.
-        reopen_logs: has all log files opened anew.
+        reopen_logs: opens all log files anew; gives what went wrong.
     """
 
     system: System
@@ -58,7 +58,7 @@ class Host:
     environment: Mapping[str, str]
     on_change: Callable[[Process], None]
     open_stream: Callable[[ProcessDefinition, str], OutputStream]
-    reopen_logs: Callable[[], None]
+    reopen_logs: Callable[[], Awaitable[list[str]]]
     server_url: str = ""
     prepare: Prepare | None = None
     input_for: Callable[[Process], int | None] | None = None

@@ -17,6 +17,7 @@ from kahi.errors import (
     AlreadyAdded,
     AlreadyStarted,
     KahiError,
+    LogError,
     NoSuchGroup,
     NoSuchProcess,
     NotRunning,
@@ -263,16 +264,28 @@ class Supervisor:
         return outcomes
 
     async def clear_logs(self, processes: Sequence[Process]) -> list[Outcome]:
-        """Empty the logs of processes."""
+        """Empty the logs of processes, whether they run or not."""
+        outcomes: list[Outcome] = []
         for process in processes:
+            error: KahiError | None = None
             for stream in (process.stdout, process.stderr):
-                if stream is not None:
-                    await stream.clear()
-        return [Outcome(process.name, process.state) for process in processes]
+                try:
+                    if stream is not None:
+                        await stream.clear()
+                except LogError as refused:
+                    error = refused
+            outcomes.append(Outcome(process.name, process.state, error))
+        return outcomes
 
-    def reopen_logs(self) -> None:
-        """Open all log files anew, as after somebody moved them."""
-        self._host.reopen_logs()
+    async def reopen_logs(self) -> None:
+        """Open all log files anew, as after somebody moved them.
+
+        Raises:
+            LogError: some can not be opened; they go on as they were.
+        """
+        problems = await self._host.reopen_logs()
+        if problems:
+            raise LogError("; ".join(problems))
 
     # Configuration
 

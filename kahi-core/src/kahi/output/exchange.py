@@ -1,0 +1,88 @@
+"""The two queues between the event loop and the data plane: orders one way, news the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kahi.system import System
+
+if TYPE_CHECKING:
+    from kahi.output.channel import Channel
+    from kahi.output.pump import Pump
+
+Order = Callable[["Pump"], None]
+"""What is to be done for a channel, by the pump that has it."""
+
+
+class Exchange:
+    """Takes orders from any thread and news from the threads of the data plane."""
+
+    def __init__(self, system: System, loop: asyncio.AbstractEventLoop) -> None:
+        self.wake_fd, self._wake_write = system.pipe()
+        """Readable when there are orders."""
+        system.set_nonblocking(self.wake_fd)
+        system.set_nonblocking(self._wake_write)
+        self._rest = select.poll()
+        self._rest.register(self.wake_fd, select.POLLIN)
+        self._system = system
+        self._loop = loop
+        self._orders: deque[tuple[Channel | None, Order]] = deque()
+        self._news: deque[Callable[[], None]] = deque()
+        self._awake = False
+        self._telling = False
+        self._closed = False
+
+    def order(self, channel: Channel | None, order: Order) -> None:
+        """Have ``order`` called on the data plane, after all earlier ones of the same channel."""
+        if self._closed:
+            return
+        self._orders.append((channel, order))
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the data plane look at its orders and its pipes."""
+        if not self._awake:
+            self._awake = True
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._wake_write, b"\0")
+
+    def rest(self, seconds: float) -> None:
+        """Wait a moment, or until there are orders."""
+        self._rest.poll(seconds * 1000)
+
+    def acknowledge(self) -> None:
+        """Take notice of being woken; orders are to be taken after that, not before."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wake_fd, 4096)
+        self._awake = False
+
+    def take(self) -> tuple[Channel | None, Order] | None:
+        """The next order, None when there is none."""
+        return self._orders.popleft() if self._orders else None
+
+    def report(self, news: Callable[[], None]) -> None:
+        """Have ``news`` called on the event loop, after all earlier ones."""
+        self._news.append(news)
+        if not self._telling:
+            self._telling = True
+            # The loop may be closed already: nobody is left to be told.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._tell)
+
+    def close(self) -> None:
+        """Take no orders any more."""
+        self._closed = True
+        self._awake = True
+        self._system.close(self.wake_fd)
+        self._system.close(self._wake_write)
+
+    def _tell(self) -> None:
+        self._telling = False
+        while self._news:
+            self._news.popleft()()
