@@ -44,40 +44,50 @@ def run_program(run: Callable[[list[str]], int]) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # Names may hold characters that the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
-    code: object
+    code: str | int | None
     try:
-        code = guarded(lambda: run(sys.argv[1:]))
+        code = guarded(lambda: _run(sys.argv[1:]))
     except SystemExit as ending:
         code = ending.code
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _nobody_reads()
-    except OSError as error:
-        code = 1
-        _nobody_reads()
-        complain(f"cannot write: {error.strerror}")
-    sys.exit(code)  # type: ignore[arg-type]
+    sys.exit(_flushed(code))
 
 
 def guarded(work: Callable[[], int]) -> int:
     """Do ``work``, which returns an exit code; its error, if there is one, is printed as one line."""
     try:
-        code = work()
-        sys.stdout.flush()
+        return work()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        return _nobody_reads()
+        _write_no_more()
+        return NOBODY_READS
     except (KahiError, OSError) as error:
         if os.environ.get("KAHI_DEBUG") == "1":
             raise
         if isinstance(error, KahiError) and error.is_report:
             print(error, file=sys.stderr)  # noqa: T201
         else:
-            complain(str(error))
+            complain(str(error) if isinstance(error, KahiError) else _reason(error))
+        return 1
+
+
+def _flushed(code: str | int | None) -> str | int | None:
+    """The exit code, once everything is written; another one when that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_no_more()
+        return NOBODY_READS
+    except OSError as error:
+        _write_no_more()
+        complain(f"cannot write: {_reason(error)}")
         return 1
     return code
+
+
+def _reason(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _run(arguments: list[str]) -> int:
@@ -108,7 +118,6 @@ def _quick(name: str, arguments: list[str]) -> int | None:
     return None
 
 
-def _nobody_reads() -> int:
-    """Have nothing more written to the closed pipe, not even what waits in Python's buffer."""
+def _write_no_more() -> None:
+    """Have nothing more written to stdout, not even what waits in Python's buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NOBODY_READS
