@@ -17,9 +17,9 @@ from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, Super
 from kahi.config.sample import sample
 from kahi.config.schema import json_schema
 from kahi.hookspecs import ConfigSection
+from kahi.plugins import PluginManager
 from kahi_api.ctl.group import COMMANDS
 from kahi_api.routes import ENDPOINTS
-from kahi_api.settings import ServerSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,19 +31,37 @@ BLOCKS = [
     )
 ]
 
+VARIABLES = {
+    "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/x",
+    "PAGERDUTY_KEY": "R0123456789abcdefghijklmnopqrstu",
+    "AUDIT_SECRET": "s",
+    "AUDIT_TOKEN": "t",
+}
+"""What the documents take from the environment."""
+
+
+@pytest.fixture(scope="module")
+def sections() -> tuple[ConfigSection, ...]:
+    """Tables of all official plugins."""
+    plugins = PluginManager()
+    plugins.discover()
+    return plugins.declare_sections()
+
 
 @pytest.mark.parametrize("text", BLOCKS)
-def test_configurations_load_without_a_warning(text: str, tmp_path: Path) -> None:
+def test_configurations_load_without_a_warning(
+    text: str, tmp_path: Path, sections: tuple[ConfigSection, ...]
+) -> None:
     path = tmp_path / "kahi.toml"
     path.write_text(text)
-    config = load(str(path), sections=[ConfigSection("server", ServerSettings)])
+    config = load(str(path), sections=sections, environ=VARIABLES)
     assert config.groups
     assert not config.warnings
 
 
 @pytest.mark.parametrize("text", [*BLOCKS, pytest.param(sample(), id="sample")])
-def test_the_schema_accepts_what_loads(text: str) -> None:
-    schema = json_schema([ConfigSection("server", ServerSettings)])
+def test_the_schema_accepts_what_loads(text: str, sections: tuple[ConfigSection, ...]) -> None:
+    schema = json_schema(sections)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(tomllib.loads(text), schema)
 

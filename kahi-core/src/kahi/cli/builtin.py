@@ -17,6 +17,8 @@ CORE: Mapping[str, str] = {
 OFFICIAL: Mapping[str, str] = {
     "ctl": "api",
     "hash-password": "api",
+    "metrics": "metrics",
     "migrate": "migrate",
+    "webhook": "webhooks",
 }
 """Commands of the official plugins, and the extra that brings each."""

@@ -16,6 +16,11 @@ DEFAULT_PRIORITY: Final = -1
 """Priority of a pool: it starts before every program and stops after it, so that it misses nothing."""
 
 _KNOWN: Final = (EVERYTHING, *TYPES, *map(wire_name, TYPES), *NEVER)
+_BEGINNINGS: Final = tuple(
+    sorted({"_".join(name.split("_")[:count]) for name in _KNOWN for count in range(1, name.count("_") + 2)})
+)
+"""All types, and everything that they begin with."""
+
 _OWN_WORDS: Final = frozenset(name.partition("_")[0] for name in _KNOWN)
 
 _PROTOCOL_KEYS: Final = ("stdout_buffer_maxbytes",)
@@ -30,7 +35,7 @@ def known_event(name: str) -> str:
     """
     if name in NEVER or names_events(own_name(name)):
         return name
-    near = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(name.upper(), _BEGINNINGS, n=1, cutoff=0.8)
     if near:
         raise ValueError(f"there is no event {name!r} (did you mean {near[0]!r}?)")
     if name.partition("_")[0] in _OWN_WORDS or not name.replace("_", "").isalnum():

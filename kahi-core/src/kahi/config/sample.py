@@ -94,9 +94,7 @@ def _is_table(field: FieldInfo) -> bool:
 
 
 def _value(key: str, field: FieldInfo) -> str:
-    value: Any = (
-        EXAMPLES.get(key, "") if field.is_required() else field.get_default(call_default_factory=True)
-    )
+    value: Any = _example(key, field) if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         return '""'
     if isinstance(value, SecretStr):
@@ -105,3 +103,8 @@ def _value(key: str, field: FieldInfo) -> str:
     if isinstance(value, (frozenset, tuple)):
         return json.dumps(sorted(value))  # pyright: ignore[reportUnknownArgumentType]
     return json.dumps(value)
+
+
+def _example(key: str, field: FieldInfo) -> Any:
+    """A value for a key that has no default."""
+    return EXAMPLES.get(key, "") if field.examples is None else field.examples[0]
