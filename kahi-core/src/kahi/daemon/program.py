@@ -21,10 +21,12 @@ import anyio
 
 from kahi.config.config import Config
 from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
+from kahi.daemon.earlylog import EarlyLog
+from kahi.daemon.loop import leave, run_loop
 from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set_level
 from kahi.daemon.pidfile import pid_file
 from kahi.daemon.privileges import drop_privileges, raise_limits
-from kahi.daemon.services import run_service
+from kahi.daemon.services import Services
 from kahi.daemon.signals import handle_signals, shield_from_signals
 from kahi.daemon.startup import Loaded, load_everything
 from kahi.definition import ProcessDefinition
@@ -75,17 +77,22 @@ def run(options: Options, system: System | None = None) -> int:
     system = system or System()
     sys.setswitchinterval(SWITCH_INTERVAL)
     ensure_standard_descriptors()
-    loaded = load_everything(os.path.abspath(options.config) if options.config else "")
-    background = daemonize() if options.daemonize else Daemonized()
+    early = EarlyLog()
+    background = Daemonized()
     try:
-        return _run_loaded(loaded, options, background, system)
+        loaded = load_everything(os.path.abspath(options.config) if options.config else "")
+        background = daemonize() if options.daemonize else background
+        return _run_loaded(loaded, options, background, system, early)
     except KahiError as error:
+        early.tell()
         if background.tell_failure(str(error) if error.is_report else f"kahi: {error}"):
             return 1
         raise
 
 
-def _run_loaded(loaded: Loaded, options: Options, background: Daemonized, system: System) -> int:
+def _run_loaded(
+    loaded: Loaded, options: Options, background: Daemonized, system: System, early: EarlyLog
+) -> int:
     settings = loaded.config.supervisor
     raise_limits(system, settings.minfds, settings.minprocs)
     if settings.umask is not None:
@@ -100,29 +107,40 @@ def _run_loaded(loaded: Loaded, options: Options, background: Daemonized, system
     early_signals = shield_from_signals(system)
     system.close_inherited_at_exec()
     with pid_file(options.pidfile or settings.pidfile) as remark:
-        user = options.user or settings.user
-        daemon = _Daemon(loaded, user, background, system, early_signals, remark)
-        return anyio.run(daemon.run)
+        if remark:
+            log.warning("%s", remark)
+        daemon = Daemon(loaded, options.user or settings.user, background, system, early, early_signals)
+        ended = run_loop(daemon.run, loaded.plugins)
+    return leave(ended)
 
 
-class _Daemon:
-    """The supervisor and what surrounds it, for one run of the event loop."""
+class Daemon:
+    """The supervisor and what surrounds it, for one run of the event loop.
+
+    Args:
+        user: whom to become once sockets are bound, "" for nobody else.
+        background: who waits in the shell to be told that it is up.
+        early: what was logged before.
+        early_signals: those that came before; None when signals are not for it.
+    """
 
     def __init__(
         self,
         loaded: Loaded,
-        user: str,
-        background: Daemonized,
-        system: System,
-        early_signals: list[int],
-        remark: str,
+        user: str = "",
+        background: Daemonized | None = None,
+        system: System | None = None,
+        early: EarlyLog | None = None,
+        early_signals: list[int] | None = None,
     ) -> None:
         self._loaded = loaded
         self._user = user
-        self._background = background
-        self._system = system
+        self._background = background or Daemonized()
+        self._system = system or System()
+        self._early = early or EarlyLog()
         self._early_signals = early_signals
-        self._remark = remark
+        self.context: PluginContext | None = None
+        """What plugins get to work with, once there is a supervisor."""
 
     async def run(self) -> int:
         """Supervise until the end; returns the exit code."""
@@ -133,6 +151,7 @@ class _Daemon:
         plane = DataPlane(output_settings(settings), system, loop, events)
         plane.start()
         self._daemon_log = await open_own_log(plane, settings, self._user)
+        self._early.hand_over()
         try:
             reaper = Reaper(system, loop, adopts_orphans=self._adopts_orphans())
             sockets = SharedSockets()
@@ -165,7 +184,7 @@ class _Daemon:
     ) -> None:
         plugins, settings = self._loaded.plugins, supervisor.settings
         _make_room(self._system, supervisor.config)
-        context = PluginContext(supervisor, plugins, self._daemon_log, self._user)
+        context = self.context = PluginContext(supervisor, plugins, self._daemon_log, self._user)
         supervisor.events.guard(plugins.owner_of, plugins.count_error)
         plugins.on_failure = supervisor.events.drop
         plugins.setup(context)
@@ -179,23 +198,21 @@ class _Daemon:
             supervisor.events.subscribe(callback, *types, owner=name)
         supervisor.on_reloaded = lambda old, new: self._reloaded(context, old, new)
         _warn(supervisor.config)
-        if self._remark:
-            log.warning("%s", self._remark)
         log.info(
             "%s is up with pid %d, configuration %s", settings.identifier, os.getpid(), supervisor.config.path
         )
-        async with anyio.create_task_group() as tasks:
+        if self._early_signals is not None:
             _listen_to_signals(loop, supervisor, self._early_signals)
-            await supervisor.boot()
-            # Logs are open then and children spawned: services may take their time to import.
-            await plane.catch_up()
-            supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
-            for name, service in services:
-                tasks.start_soon(run_service, plugins, name, service)
-            self._background.tell_up()
-            await supervisor.ending.wait()
-            await supervisor.ending.stop_everything()
-            tasks.cancel_scope.cancel()
+        await supervisor.boot()
+        # Logs are open then and children spawned: services may take their time to import.
+        await plane.catch_up()
+        supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
+        running = Services(plugins)
+        running.start(services)
+        self._background.tell_up()
+        await supervisor.ending.wait()
+        await supervisor.ending.stop_everything()
+        await running.stop()
         log.info("%s ends with exit code %d", settings.identifier, supervisor.ending.exit_code)
 
     def _host(self, plane: DataPlane, reaper: Reaper, events: EventBus) -> Host:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from kahi.boundary import PLUGIN_ERRORS
@@ -142,7 +142,8 @@ class EventBus:
         self._publishing = True
         try:
             while self._pending:
-                self._deliver(self._pending.popleft())
+                event = self._pending.popleft()
+                deliver(event, self._subscribers(event.type), self._count_error)
         finally:
             self._publishing = False
 
@@ -181,13 +182,18 @@ class EventBus:
             self._by_type[event_type] = found
             return found
 
-    def _deliver(self, event: Event) -> None:
-        for subscription in self._subscribers(event.type):
-            try:
-                subscription.callback(event)
-            except PLUGIN_ERRORS as error:
-                subscription.errors += 1
-                self._count_error(subscription.owner, f"subscriber of {event.type}", error)
+
+def deliver(event: Event, subscriptions: Iterable[Subscription], count_error: ErrorCounter) -> None:
+    """Hand an event to subscribers, one after the other.
+
+    The watch over the event loop recognises this frame, and reads from it whose code runs.
+    """
+    for subscription in subscriptions:
+        try:
+            subscription.callback(event)
+        except PLUGIN_ERRORS as error:
+            subscription.errors += 1
+            count_error(subscription.owner, f"subscriber of {event.type}", error)
 
 
 def _log_error(owner: str, what: str, error: BaseException) -> None:

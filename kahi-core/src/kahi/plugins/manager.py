@@ -19,7 +19,7 @@ from kahi.hookspecs import CORE_TABLES, ConfigSection, LogSink, Service
 from kahi.markers import FILTER, PROJECT
 from kahi.plugins.calls import HookCalls, OnError
 from kahi.plugins.discovery import GROUP, RequirementError, Unwanted, in_order, load, requirements
-from kahi.plugins.info import PluginInfo
+from kahi.plugins.info import PluginInfo, ServiceInfo
 from kahi.plugins.registration import ADD_HOOK, EVENT_HOOK, RegistrationError, Specifications
 
 if TYPE_CHECKING:
@@ -168,6 +168,10 @@ class PluginManager:
         """Note that a plugin held the event loop for too long."""
         if name in self._infos:
             self._infos[name].stalls += 1
+
+    def note_service(self, name: str, service: ServiceInfo) -> None:
+        """List a service with its plugin."""
+        self._infos[name].services.append(service)
 
     # Hooks that plugins added
 
