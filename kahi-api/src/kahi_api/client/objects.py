@@ -78,7 +78,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What runs there."""
+    """What runs there; of each plugin its ``name``, ``status``, ``reason``, ``errors`` and more."""
 
     version: str
     pid: int
@@ -87,7 +87,7 @@ class Version:
     fips: bool = False
     commit: str = ""
     date: str = ""
-    plugins: list[str] = field(default_factory=list[str])
+    plugins: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
 @dataclass(frozen=True, slots=True)

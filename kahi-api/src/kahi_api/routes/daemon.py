@@ -33,7 +33,7 @@ async def version(request: Request) -> Response:
             "python": platform.python_version(),
             "identifier": daemon.supervisor.identifier,
             "fips": False,
-            "plugins": [info.name for info in daemon.plugins.list() if info.status == "active"],
+            "plugins": [info.as_object() for info in daemon.plugins.list()],
         }
     )
 

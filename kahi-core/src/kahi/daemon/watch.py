@@ -1,8 +1,9 @@
 """A watch over the event loop: who holds it for too long is named.
 
 The loop is watched by an alarm of the operating system that is set when the loop wakes up and
-called off when it goes back to sleep, so that it costs nothing while the daemon is idle, and a look at
-the clock for each turn while it is busy. When the alarm rings, the loop's own thread looks at what it is doing.
+called off when it goes back to sleep: it costs nothing while the daemon is idle, and a look at the
+clock for each turn while it is busy. When the alarm rings, the loop's own thread looks at what it is
+doing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import selectors
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
@@ -25,9 +27,11 @@ log = logging.getLogger(__name__)
 LIMIT: Final = 0.1
 """Seconds that nobody may hold the event loop for."""
 
-LOOKS: Final = (0.05, LIMIT, 1.0)
-"""Seconds after which the loop is looked at, counted from when it woke up. Who is seen at the last
-look may never let go, and is reported at once."""
+INTERVAL: Final = 0.05
+"""Seconds between looks at what the loop does, from the moment at which it woke up."""
+
+HANGS_AFTER: Final = 1.0
+"""Seconds after which who holds the loop is reported at once: it may never let go."""
 
 
 class LoopWatch:
@@ -45,7 +49,6 @@ class LoopWatch:
         self._count_stall = count_stall
         self._begun = 0.0
         self._armed = False
-        self._looks = 0
         self._seen: list[Culprit] = []
         self._previous: Any = signal.SIG_DFL
 
@@ -62,14 +65,14 @@ class LoopWatch:
         """The loop begins a turn."""
         self._begun = time.monotonic()
         if not self._armed:
-            self._arm(LOOKS[0])
+            self._arm(INTERVAL)
 
     def rest(self, *, asleep: bool) -> None:
         """A turn is over; the loop goes to sleep, or only looks for what is new."""
         if asleep and self._armed:
             self._armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
-        if self._looks:
+        if self._seen:
             self._judge(time.monotonic() - self._begun)
 
     def _arm(self, seconds: float) -> None:
@@ -81,46 +84,45 @@ class LoopWatch:
         if frame is None or not self._armed:
             return
         passed = time.monotonic() - self._begun
-        if passed < LOOKS[0]:
-            self._arm(LOOKS[0] - passed)  # It was set in an earlier turn.
+        if passed < INTERVAL:
+            self._arm(INTERVAL - passed)  # It was set in an earlier turn.
             return
         with contextlib.suppress(Exception):
             self._look(frame, passed)
+        if passed < HANGS_AFTER:
+            self._arm(INTERVAL)
 
     def _look(self, frame: FrameType, passed: float) -> None:
         task = asyncio.current_task()
         culprit = find_culprit(frame, "" if task is None else task.get_name(), self._owner_of_module)
         self._seen.append(culprit)
-        self._looks = max(self._looks + 1, sum(passed >= look for look in LOOKS))
-        if self._looks < len(LOOKS):
-            self._arm(LOOKS[self._looks] - passed)
-        else:
+        if passed >= HANGS_AFTER:
             # In a thread of its own, because the log may be what was interrupted.
-            _thread.start_new_thread(self._report_now, (culprit, passed))
+            _thread.start_new_thread(self._report_hanging, (culprit, passed))
 
-    def _report_now(self, culprit: Culprit, passed: float) -> None:
+    def _report_hanging(self, culprit: Culprit, passed: float) -> None:
         log.error("%s has held the event loop for %.1f s, at %s", culprit.who, passed, culprit.place)
 
     def _judge(self, took: float) -> None:
-        seen = self._seen
-        self._looks, self._seen = 0, []
+        """A turn with looks is over: report who was seen, the one that was seen most often first."""
+        seen, self._seen = self._seen, []
         if self._armed:
-            self._arm(LOOKS[0])
+            self._arm(INTERVAL)
         if took < LIMIT:
             return
-        culprit = seen[-1]
-        others = {each.who for each in seen} - {culprit.who}
-        level = logging.DEBUG if culprit.importing else logging.WARNING
+        by_name = {culprit.who: culprit for culprit in seen}
+        (worst, _), *others = Counter(culprit.who for culprit in reversed(seen)).most_common()
+        culprit = by_name[worst]
         log.log(
-            level,
+            logging.DEBUG if culprit.importing else logging.WARNING,
             "%s held the event loop for %.0f ms%s, at %s",
             culprit.who,
             took * 1000,
-            f" (with {', '.join(sorted(others))})" if others else "",
+            f" (with {', '.join(who for who, _ in others)})" if others else "",
             culprit.place,
         )
-        if culprit.plugin and not culprit.importing:
-            self._count_stall(culprit.plugin)
+        for plugin in {each.plugin for each in seen if each.plugin and not each.importing}:
+            self._count_stall(plugin)
 
 
 class WatchedSelector(selectors.DefaultSelector):
