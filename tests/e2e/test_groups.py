@@ -149,6 +149,51 @@ def test_a_start_on_request_brings_what_it_depends_on(daemon: Start) -> None:
     assert {process.state for process in running.processes().values()} == {"RUNNING"}
 
 
+def test_what_is_met_is_not_started_again(daemon: Start, short_tmp: Path) -> None:
+    count = short_tmp / "count"
+    running = daemon(
+        f"[programs.migrate]\ncommand = ['sh', '-c', 'echo x >> {count}']\noneshot = true\n"
+        f'[programs.web]\n{SLEEPER}\ndepends_on = {{ migrate = "exited" }}\n'
+    )
+    first = running.wait_for("web", "RUNNING").pid
+    assert running.ctl("restart", "web").stdout == "web: restarted\n"
+    assert running.process("web").pid != first
+    assert count.read_text() == "x\n"
+
+
+def test_who_starts_by_itself_does_not_bring_what_does_not(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.db]\n{SLEEPER}\nautostart = false\n"
+        f'[programs.web]\n{SLEEPER}\ndepends_on = {{ db = "running" }}\n'
+    )
+    eventually(lambda: running.process("web").description == "waits for db to be running", "it waits")
+    assert running.process("db").state == "STOPPED"
+    running.ctl("start", "db")
+    running.wait_for("web", "RUNNING")
+
+
+def test_a_dependency_that_ended_or_is_not_there_is_named(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.job]\n{python('raise SystemExit(3)')}\nstartsecs = 0\nautorestart = false\n"
+        f"[programs.other]\n{SLEEPER}\n"
+        f'[programs.web]\n{SLEEPER}\ndepends_on = {{ job = "exited", other = "running" }}\n'
+    )
+    running.wait_for("job", "EXITED")
+    running.wait_for("other", "RUNNING")
+    assert running.process("web").description == (
+        "waits for job to have exited, which has ended (exit status 3)"
+    )
+    running.ctl("remove", "other")
+    running.write_config(
+        f'[programs.other]\n{SLEEPER}\n[programs.web]\n{SLEEPER}\ndepends_on = {{ other = "running" }}\n'
+    )
+    running.ctl("update")
+    assert running.process("web").description == "waits for other to be running, which is not there"
+    assert running.ctl("start", "web").returncode == 1
+    running.ctl("add", "other")
+    running.wait_for("web", "RUNNING")
+
+
 def test_a_stop_calls_off_the_waiting(daemon: Start) -> None:
     running = daemon(
         f"[programs.db]\n{SLEEPER}\nautostart = false\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Daemon, eventually
+from tests.support import Daemon, children_of, eventually, python
 
 Start = Callable[..., Daemon]
 SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
@@ -159,6 +159,111 @@ def test_a_group_gains_a_member(daemon: Start) -> None:
     assert running.ctl("update").stdout == "site: changed\n"
     assert running.wait_for("b", "RUNNING").group == "site"
     assert running.process("a").pid == pid
+
+
+def test_processes_move_between_groups(daemon: Start) -> None:
+    def config(**groups: str) -> str:
+        return "".join(f"[programs.{name}]\n{SLEEPER}\n" for name in "xyz") + "".join(
+            f"[groups.{name}]\nprograms = {list(members)}\n" for name, members in groups.items()
+        )
+
+    running = daemon(config(a="x", c="yz"))
+    eventually(lambda: all_run(running), "all run")
+    before = pids(running)
+    for groups in ({"a": "xy", "c": "z"}, {"a": "x", "c": "zy"}, {"c": "xyz"}, {}):
+        running.write_config(config(**groups))
+        running.ctl("update")
+        eventually(lambda: all_run(running), "all run")
+        found = running.processes()
+        wanted = {member: name for name, members in groups.items() for member in members}
+        assert {name: process.group for name, process in found.items()} == {
+            name: wanted.get(name, name) for name in "xyz"
+        }
+        if "z" in groups.get("c", ""):
+            assert found["z"].pid == before["z"], "it stayed where it was"
+
+
+def test_only_some_groups_where_that_is_impossible(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\n[programs.y]\n{SLEEPER}\n")
+    eventually(lambda: all_run(running), "all run")
+    before = pids(running)
+    running.write_config(
+        f'[programs.x]\n{SLEEPER}\n[programs.y]\n{SLEEPER}\n[groups.g]\nprograms = ["x", "y"]\n'
+    )
+    assert running.ctl("update", "g").stderr == "kahi: x: moves from group x to g: update both\n"
+    assert running.ctl("update", "nothing").stderr == "kahi: no such group: nothing\n"
+    assert pids(running) == before
+    running.ctl("update", "g", "x", "y")
+    eventually(lambda: all_run(running), "all run")
+    assert {process.group for process in running.processes().values()} == {"g"}
+
+
+def test_what_leaves_is_stopped_in_parallel(daemon: Start) -> None:
+    slow = (
+        "command = ['sh', '-c', 'trap \"sleep 1; exit 0\" TERM; echo on; while :; do sleep 0.05; done']\n"
+        "startsecs = 0\n"
+    )
+    running = daemon("".join(f"[programs.p{number}]\n{slow}\n" for number in range(6)))
+    for number in range(6):
+        eventually(lambda number=number: running.ctl("tail", f"p{number}").stdout, "it handles SIGTERM")
+    running.write_config("")
+    begin = time.monotonic()
+    running.ctl("update")
+    assert time.monotonic() - begin < 5
+    assert running.processes() == {}
+
+
+def test_a_restart_and_a_reload_that_removes(daemon: Start) -> None:
+    stubborn = (
+        "command = ['sh', '-c', 'trap \"\" TERM; echo on; while :; do sleep 0.05; done']\nstartsecs = 0\n"
+    )
+    running = daemon(f"[programs.x]\n{stubborn}\nstopwaitsecs = 60\n[programs.y]\n{SLEEPER}\n")
+    eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
+    pid = running.process("x").pid
+    with running.client() as client:
+        client.restart("x", wait=False)
+    running.write_config(f"[programs.y]\n{SLEEPER}\n")
+    running.signal(signal.SIGHUP)
+    running.wait_for("x", "STOPPING")
+    time.sleep(0.5)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: set(running.processes()) == {"y"}, "it is gone")
+    time.sleep(0.3)
+    assert len(children_of(running.pid)) == 1
+
+
+def test_dependencies_and_limits_change_live(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.db]\n{SLEEPER}\nautostart = false\n"
+        f'[programs.web]\n{SLEEPER}\ndepends_on = {{ db = "running" }}\n'
+        f"[programs.hog]\n{python('hog = bytearray(80 << 20); import time; time.sleep(3600)')}\nstartsecs = 0\n"
+    )
+    hog = running.wait_for("hog", "RUNNING").pid
+    eventually(lambda: running.process("web").description.startswith("waits"), "it waits")
+    running.write_config(
+        f"[programs.db]\n{SLEEPER}\nautostart = false\n"
+        f"[programs.web]\n{SLEEPER}\n"
+        f"[programs.hog]\n{python('hog = bytearray(80 << 20); import time; time.sleep(3600)')}\nstartsecs = 0\n"
+        'max_memory = "60MB"\n'
+    )
+    assert "restarted" not in running.ctl("update").stdout
+    running.wait_for("web", "RUNNING")
+    eventually(lambda: running.process("hog").pid not in (0, hog), "the new limit counts")
+
+
+def test_what_only_the_next_start_can_change_is_told(daemon: Start) -> None:
+    running = daemon(f"[supervisor]\nminfds = 100\n[programs.a]\n{SLEEPER}\n")
+    running.write_config(
+        f'[supervisor]\nminfds = 200\nshutdown_timeout = 9\nlog_format = "text"\n[programs.a]\n{SLEEPER}\n'
+    )
+    told = running.ctl("reread")
+    assert "minfds: counts from the next start of the daemon" in told.stdout + told.stderr
+    running.signal(signal.SIGHUP)
+    for key in ("minfds", "log_format"):
+        eventually(
+            lambda key=key: f"[supervisor] {key}: counts from the next start of the daemon" in running.output
+        )
+    assert "shutdown_timeout" not in running.output
 
 
 def test_update_of_one_group(daemon: Start) -> None:

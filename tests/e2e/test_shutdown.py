@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kahi_api.client import ApiError
-from tests.support import Daemon, eventually, lives, python
+from tests.support import Daemon, eventually, install_plugin, lives, python
 
 Start = Callable[..., Daemon]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,14 +37,116 @@ def test_signals_that_end(daemon: Start, number: int) -> None:
 def test_all_other_signals_are_harmless(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{SLEEPER}\n")
     pid = running.wait_for("x", "RUNNING").pid
-    meaningful = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGSTOP", "SIGHUP"}
-    fatal_by_nature = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGTTIN", "SIGTTOU"}
-    for number in signal.valid_signals():
-        name = signal.Signals(number).name if number in set(signal.Signals) else f"SIG{number}"
-        if name not in meaningful | fatal_by_nature:
+    used = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGSTOP, signal.SIGHUP}
+    for _ in range(3):
+        for number in signal.valid_signals() - used:
             running.signal(number)
-    assert running.answers()
+        assert running.answers()
     assert running.process("x").pid == pid
+    assert running.ctl("restart", "x").stdout == "x: restarted\n"
+
+
+EARLY = """
+import os, signal
+from kahi.hookspecs import hookimpl
+
+@hookimpl
+def kahi_setup(ctx):
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_that_comes_before_anything_listens_is_not_lost(daemon: Start, short_tmp: Path) -> None:
+    mark = short_tmp / "mark"
+    running = daemon(
+        f'[programs.x]\ncommand = "touch {mark}"\noneshot = true\n',
+        environ=install_plugin(short_tmp, "early", EARLY),
+        wait=False,
+    )
+    assert running.wait() == 0
+    assert "shutting down: SIGTERM" in running.output
+    assert not mark.exists()
+
+
+IMPATIENT = """
+import os, signal
+from kahi.hookspecs import hookimpl
+
+starting = 0
+
+@hookimpl
+def kahi_event(event):
+    global starting
+    if event.type == "PROCESS_STATE_STARTING":
+        starting += 1
+        if starting == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+    elif event.type == "SUPERVISOR_STATE_STOPPING":
+        starting = 0
+"""
+
+
+def test_a_shutdown_ends_a_start_that_is_under_way(daemon: Start, short_tmp: Path) -> None:
+    running = daemon(
+        f'[supervisor]\nlog_level = "debug"\n[programs.x]\n{SLEEPER}\nnumprocs = 1000\n'
+        'stdout_logfile = "/dev/null"\nstderr_logfile = "/dev/null"\n',
+        environ=install_plugin(short_tmp, "impatient", IMPATIENT),
+        wait=False,
+    )
+    assert running.wait() == 0
+    before, _, after = running.output.partition("shutting down: SIGTERM")
+    assert before.count(": STARTING") < 1000
+    assert ": STARTING" not in after
+    assert "killed, it was still" not in running.output
+
+
+BLOCKING = """
+import time
+from kahi.hookspecs import hookimpl
+
+calls = 0
+
+@hookimpl
+def kahi_validate_config(config):
+    global calls
+    calls += 1
+    if calls > 1:
+        print("blocked", flush=True)
+        time.sleep(3600)
+    return []
+"""
+
+
+def test_a_thread_that_hangs_does_not_hold_up_the_end(daemon: Start, short_tmp: Path) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\n", environ=install_plugin(short_tmp, "block", BLOCKING))
+    pid = running.wait_for("x", "RUNNING").pid
+    running.signal(signal.SIGHUP)
+    eventually(lambda: "blocked" in running.output, "a reload that hangs")
+    assert running.terminate() == 0
+    assert not lives(pid)
+
+
+def test_no_child_outlives_a_daemon_that_fails(daemon: Start) -> None:
+    code = (
+        "import kahi.supervisor as s\n"
+        "from kahi.cli import main\n"
+        "boot = s.Supervisor.boot\n"
+        "async def fail(self):\n"
+        "    await boot(self)\n"
+        "    import anyio\n"
+        "    while not all(p.pid for p in self.processes.values()): await anyio.sleep(0.01)\n"
+        "    print('pids', *(p.pid for p in self.processes.values()), flush=True)\n"
+        "    raise RuntimeError('never foreseen')\n"
+        "s.Supervisor.boot = fail\n"
+        "main()\n"
+    )
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\nnumprocs = 3\n", program=[sys.executable, "-c", code], wait=False
+    )
+    assert running.wait() == 1
+    line = next(line for line in running.output.splitlines() if line.startswith("pids"))
+    assert not any(lives(int(pid)) for pid in line.split()[1:])
+    assert "never foreseen" in running.output
 
 
 def test_the_whole_shutdown_is_bounded(daemon: Start) -> None:
@@ -195,6 +297,80 @@ def test_a_pid_that_belongs_to_somebody_else_now_is_stale(daemon: Start, short_t
         running = daemon(f'[supervisor]\npidfile = "{pidfile}"\n')
         assert int(pidfile.read_text()) == running.pid
         stranger.kill()
+
+
+def test_of_two_daemons_with_one_pid_file_one_starts(short_tmp: Path) -> None:
+    pidfile = short_tmp / "pid"
+    pidfile.write_text("999999\n")
+    daemons: list[Daemon] = []
+    for number in range(4):
+        place = short_tmp / str(number)
+        place.mkdir()
+        daemons.append(Daemon(place, "", ["-p", str(pidfile)], wait=False))
+    try:
+        eventually(
+            lambda: (
+                sum(one.popen.poll() is None for one in daemons) == 1
+                and all("is up with pid" in one.output for one in daemons if one.popen.poll() is None)
+            ),
+            "one is left",
+        )
+        (left,) = (one for one in daemons if one.popen.poll() is None)
+        assert int(pidfile.read_text()) == left.pid
+        for one in daemons:
+            if one is not left:
+                assert one.popen.returncode == 1
+                assert "already running with pid" in one.output
+        os.kill(left.pid, signal.SIGKILL)
+        left.popen.wait()
+        assert pidfile.exists()
+        again = short_tmp / "again"
+        again.mkdir()
+        daemons.append(Daemon(again, "", ["-p", str(pidfile)]))
+        assert f"replaced the stale pid file {pidfile} (pid {left.pid})" in daemons[-1].output
+    finally:
+        for one in daemons:
+            one.end()
+
+
+@pytest.mark.needs_root
+def test_a_pid_file_in_a_directory_of_root_is_emptied(daemon: Start, short_tmp: Path) -> None:
+    short_tmp.chmod(0o755)
+    place = short_tmp / "run"
+    place.mkdir(mode=0o755)
+    running = daemon("", "-u", "nobody", "-p", str(place / "pid"))
+    assert int((place / "pid").read_text()) == running.pid
+    assert running.terminate() == 0
+    assert (place / "pid").read_text() == ""
+
+
+HESITANT = """
+import os, time
+from kahi.hookspecs import hookimpl
+
+@hookimpl
+def kahi_setup(ctx):
+    open(os.environ["MARK"] + ".there", "w").close()
+    while not os.path.exists(os.environ["MARK"] + ".go"):
+        time.sleep(0.01)
+"""
+
+
+def test_a_daemon_starts_also_when_nobody_waits_for_it_any_more(short_tmp: Path) -> None:
+    config, pidfile, mark = short_tmp / "kahi.toml", short_tmp / "pid", short_tmp / "mark"
+    config.write_text(f'[programs.x]\n{SLEEPER}\n[server.unix]\nfile = "{short_tmp}/k.sock"\n')
+    shell = subprocess.Popen(
+        [sys.executable, "-m", "kahi", "daemon", "-d", "-c", config, "-p", pidfile],
+        env={**os.environ, **install_plugin(short_tmp, "hesitant", HESITANT), "MARK": str(mark)},
+    )
+    eventually(Path(f"{mark}.there").exists, "the daemon is about to start")
+    shell.kill()
+    shell.wait()
+    Path(f"{mark}.go").touch()
+    eventually((short_tmp / "k.sock").exists, "it is up")
+    pid = int(pidfile.read_text())
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not lives(pid), "it is gone")
 
 
 def test_limits_that_can_not_be_had_are_told(kahi: Run, short_tmp: Path) -> None:

@@ -224,3 +224,31 @@ def test_words_of_the_command(daemon: Start) -> None:
     running.wait_for("list", "EXITED")
     assert running.ctl("tail", "split").stdout == 'one|two words|a"b|$HOME|*|'
     assert running.ctl("tail", "list").stdout == "|a b|"
+
+
+@pytest.mark.needs_root
+def test_a_limit_too_low_to_go_on_with_never_hangs_the_daemon(daemon: Start) -> None:
+    tables = "".join(
+        f'[programs.p{number}]\ncommand = "sleep 3600"\nstartsecs = 0\nstartretries = 0\nrlimits = {{ {limit} }}\n'
+        for number, limit in enumerate(
+            ["as = 1", "as = 100000", "data = 0", "stack = 1", "cpu = 0", "fsize = 0"]
+        )
+    )
+    running = daemon(tables + '[programs.fine]\ncommand = "sleep 3600"\nstartsecs = 0\n')
+    running.wait_for("fine", "RUNNING")
+    assert running.answers()
+
+
+@pytest.mark.needs_root
+def test_the_daemons_own_user_is_fine_whatever_its_group(daemon: Start, short_tmp: Path) -> None:
+    short_tmp.chmod(0o777)
+    running = daemon(
+        '[programs.own]\ncommand = ["sh", "-c", "id -u; id -g; sleep 3600"]\nuser = "nobody"\nstartsecs = 0\n'
+        '[programs.other]\ncommand = "sleep 3600"\nuser = "daemon"\n'
+        '[programs.group]\ncommand = "sleep 3600"\nuser = "nobody:daemon"\n',
+        wrapper=["setpriv", "--reuid", "65534", "--regid", "12345", "--clear-groups"],
+    )
+    running.wait_for("own", "RUNNING")
+    eventually(lambda: running.ctl("tail", "own").stdout == "65534\n12345\n", "its identity")
+    for name in ("other", "group"):
+        assert "only a daemon that runs as root" in running.wait_for(name, "FATAL").spawn_error

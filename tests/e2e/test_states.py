@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -201,16 +200,20 @@ def test_a_start_while_it_is_being_stopped_names_both_states(daemon: Start) -> N
     running.ctl("stop", "--no-wait", "x")
     running.wait_for("x", "STOPPING")
     assert running.ctl("start", "x").stdout == "x: ERROR (cannot go from STOPPING to STARTING)\n"
-    with subprocess.Popen(
-        [sys.executable, "-m", "kahi", "ctl", "-s", str(running.socket), "stop", "x"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as second:
-        time.sleep(0.3)
-        assert second.poll() is None, "the second stop is answered once the first is done"
-        os.kill(pid, signal.SIGKILL)
-        assert second.communicate()[0] == "x: stopped\n"
-        assert second.returncode == 0
+    answers: list[str] = []
+
+    def stop() -> None:
+        with running.client() as client:
+            answers.append(client.stop("x").state)
+
+    second = threading.Thread(target=stop)
+    second.start()
+    for _ in range(20):
+        assert running.process("x").state == "STOPPING"
+    assert not answers, "the second stop is answered once the first is done"
+    os.kill(pid, signal.SIGKILL)
+    second.join()
+    assert answers == ["STOPPED"]
 
 
 def test_stopsignal(daemon: Start) -> None:
@@ -286,6 +289,19 @@ def test_what_a_crashed_leader_leaves_behind_is_ended(daemon: Start) -> None:
     assert not lives(grandchild)
 
 
+def test_what_leftovers_take_does_not_count_as_life(daemon: Start) -> None:
+    code = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "if os.fork() == 0: time.sleep(3600)\n"
+        "os._exit(1)\n"
+    )
+    running = daemon(
+        f"[programs.x]\n{python(code)}\nkillasgroup = true\nstopwaitsecs = 1.5\nstartsecs = 0\nstartretries = 0\n"
+    )
+    assert "after 0." in running.wait_for("x", "FATAL").spawn_error
+
+
 def test_a_grandchild_with_the_pipe_does_not_delay_the_exit(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{family()}\nstartsecs = 0\nautorestart = false\n")
     grandchild = grandchild_of(running)
@@ -327,3 +343,93 @@ def test_max_memory_counts_the_whole_tree(daemon: Start) -> None:
         f'[programs.hog]\n{python(code)}\nmax_memory = "60MB"\nkillasgroup = true\nstartsecs = 0\nstopasgroup = true\n'
     )
     eventually(lambda: running.process("hog").restarts >= 1, "a restart")
+
+
+FREEZER = Path("/sys/fs/cgroup/freezer")
+
+
+@pytest.mark.needs_root
+@pytest.mark.slow
+def test_an_unkillable_process_holds_up_nobody(daemon: Start) -> None:
+    if not (FREEZER / "tasks").exists():
+        pytest.skip("needs a freezer of cgroups")
+    running = daemon(
+        "[supervisor]\nshutdown_timeout = 1\n"
+        f"[programs.x]\n{SLEEPER}\nstopwaitsecs = 0.2\nstartsecs = 0\n[programs.y]\n{SLEEPER}\nstartsecs = 0\n"
+    )
+    pid = running.wait_for("x", "RUNNING").pid
+    group = FREEZER / f"kahi-{pid}"
+    group.mkdir()
+    try:
+        (group / "cgroup.procs").write_text(str(pid))
+        (group / "freezer.state").write_text("FROZEN")
+        assert running.ctl("stop", "x").stdout == f"x: ERROR (pid {pid} outlives SIGKILL)\n"
+        assert running.process("x").state == "STOPPING"
+        assert running.process("x").description == f"pid {pid} outlives SIGKILL"
+        assert running.ctl("stop", "x").returncode == 1, "asking again does not hang"
+        running.write_config(f"[programs.y]\n{SLEEPER}\nstartsecs = 0\n")
+        running.ctl("update")
+        assert set(running.processes()) == {"x", "y"}, "it is not forgotten"
+        assert running.ctl("stop", "y").stdout == "y: stopped\n"
+        begin = time.monotonic()
+        assert running.terminate() == 1
+        assert time.monotonic() - begin < 15
+        assert f"x: pid {pid} survived SIGKILL and is left behind" in running.output
+    finally:
+        (group / "freezer.state").write_text("THAWED")
+        eventually(lambda: not lives(pid), "it is gone")
+        eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def test_a_process_that_became_frozen_and_thawed_is_stopped_after_all(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{python(STUBBORN)}\nstopwaitsecs = 0.3\nstartsecs = 0\n")
+    eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
+    os.kill(running.process("x").pid, signal.SIGSTOP)
+    assert running.ctl("stop", "x").stdout == "x: stopped\n"
+
+
+def test_the_last_word_of_operators_counts(daemon: Start) -> None:
+    running = daemon(
+        "".join(
+            f"[programs.{name}]\n{python(STUBBORN)}\nstopwaitsecs = 60\nstartsecs = 0\n" for name in "abc"
+        )
+    )
+    for name in "abc":
+        eventually(lambda name=name: running.ctl("tail", name).stdout, "it ignores SIGTERM")
+    pids = {name: process.pid for name, process in running.processes().items()}
+    with running.client() as client:
+        client.restart("a", wait=False)
+        client.stop("a", wait=False)
+        client.stop("b", wait=False)
+        client.restart("b", wait=False)
+        client.restart("c", wait=False)
+        client.restart("c", wait=False)
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    assert running.wait_for("b", "RUNNING").pid != pids["b"]
+    assert running.wait_for("c", "RUNNING").pid != pids["c"]
+    assert running.wait_for("a", "STOPPED").pid == 0
+    time.sleep(0.3)
+    assert running.process("a").state == "STOPPED"
+
+
+def test_a_daemon_that_was_stopped_itself_tells_no_lies(daemon: Start) -> None:
+    """After SIGCONT everything is late: nothing restarts twice, no child fails for it."""
+    running = daemon(f"[programs.x]\n{SLEEPER}\nstartsecs = 2\nnumprocs = 3\n")
+    eventually(lambda: all(process.pid for process in running.processes().values()), "all were spawned")
+    pids = [process.pid for process in running.processes().values()]
+    running.signal(signal.SIGSTOP)
+    os.kill(pids[0], signal.SIGKILL)
+    time.sleep(2.5)
+    running.signal(signal.SIGCONT)
+    eventually(
+        lambda: (
+            all(p.state == "RUNNING" for p in running.processes().values())
+            and running.process("x_0").pid != pids[0]
+        ),
+        "all run",
+    )
+    found = running.processes()
+    assert [found["x_1"].pid, found["x_2"].pid] == pids[1:]
+    assert [process.restarts for process in found.values()] == [1, 0, 0]

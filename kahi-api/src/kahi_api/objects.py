@@ -196,6 +196,8 @@ def describe(process: Process) -> str:
             return process.spawn_error
         case State.EXITED if process.exit is not None:
             return f"{process.exit}, {_local_time(process.stopped_at)}"
+        case State.STOPPING if process.record.unkillable:
+            return f"pid {process.pid} outlives SIGKILL"
         case State.STOPPED if process.stopped_at is not None:
             return f"stopped {_local_time(process.stopped_at)}"
         case _:

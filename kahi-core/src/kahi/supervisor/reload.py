@@ -98,6 +98,8 @@ class Reloader:
             await self._carry_out(self._plan(changes))
             self.reloads += 1
             report = _report(changes, old, new)
+            for problem in pending_settings(old, new):
+                log.warning("%s", problem)
             if supervisor.on_reloaded is not None:
                 supervisor.on_reloaded(old, new)
             log.info("%s", report)
