@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support import Daemon
 from tests.terminal import Terminal
 
 pytest_plugins: list[str] = []
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("kahi", deadline=None)
+settings.load_profile("kahi")
 
 
 @pytest.fixture
