@@ -130,6 +130,11 @@ class Daemon:
         """What the daemon printed so far."""
         return self.output_file.read_text(encoding="utf-8", errors="replace")
 
+    def says(self, text: str) -> str:
+        """Wait until the daemon has printed ``text``; returns everything that it printed so far."""
+        eventually(lambda: text in self.output, f"it says {text!r}")
+        return self.output
+
     def client(self) -> Client:
         """A client of this daemon."""
         return Client(str(self.socket), timeout=PATIENCE)

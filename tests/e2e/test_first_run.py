@@ -189,7 +189,7 @@ def test_output_goes_to_file_and_console(daemon: Start, short_tmp: Path) -> None
     running.wait_for("shown", "EXITED")
     assert log.read_text() == "1\n2\n"
     assert running.ctl("tail", "filed").stdout == "1\n2\n"
-    line = next(line for line in running.output.splitlines() if '"log"' in line)
+    line = next(line for line in running.says('"log"').splitlines() if '"log"' in line)
     found = json.loads(line)
     assert (found["process"], found["stream"], found["log"]) == ("shown", "stdout", "3")
 

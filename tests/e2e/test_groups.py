@@ -89,7 +89,7 @@ def test_members_of_one_priority_stop_in_parallel(daemon: Start) -> None:
         eventually(lambda number=number: running.ctl("tail", f"x_{number}").stdout, "it handles SIGTERM")
     begin = time.monotonic()
     running.ctl("stop", "all")
-    assert 1 <= time.monotonic() - begin < 3
+    assert 1 <= time.monotonic() - begin < 4, "one after the other takes 4 s at least"
 
 
 def test_a_dependant_waits_and_says_for_what(daemon: Start, short_tmp: Path) -> None:
