@@ -127,7 +127,8 @@ class Expected:
     """A process as the source's own program would run it, for a comparison.
 
     Args:
-        name: of the process, ``program`` and ``number`` what the draft calls it.
+        name: of the process, ``group`` of its group; ``program`` and ``number`` are what the draft calls
+            it.
         environment: what the configuration adds, without what is inherited.
         directory: "" for the directory of the daemon, ``user`` likewise.
         umask: None for the daemon's.
@@ -136,6 +137,7 @@ class Expected:
     """
 
     name: str
+    group: str
     program: str
     number: int
     argv: tuple[str, ...]
@@ -155,7 +157,8 @@ class Draft:
     Args:
         source: the file that was named, ``files`` all that were read.
         items: tables, and comments between them.
-        variables: environment variables that the result refers to.
+        variables: environment variables that the result refers to; ``unset`` those that are not set
+            here.
         expected: what the source's own program would run; None when it does not say.
     """
 
@@ -163,6 +166,7 @@ class Draft:
     items: list[Table | Remark] = field(default_factory=list["Table | Remark"])
     notes: list[Note] = field(default_factory=list[Note])
     variables: set[str] = field(default_factory=set[str])
+    unset: set[str] = field(default_factory=set[str])
     expected: list[Expected] | None = None
     files: list[str] = field(default_factory=list[str])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,14 @@ def placeholder(name: str, format: str = "s") -> Reference:  # noqa: A002 - it i
     if not _FORMAT.fullmatch(format):
         raise ValueError(f"the format {format!r} cannot be expressed")
     return Reference(f"%({name}){format}")
+
+
+def seen_from(directory: str, other: str) -> list[Part]:
+    """The directory ``other`` in a configuration that will be in ``directory``."""
+    inside = os.path.relpath(other, directory)
+    if inside == os.curdir:
+        return [placeholder("here")]
+    return [other] if inside.startswith(os.pardir) else [placeholder("here"), f"/{inside}"]
 
 
 def render(parts: Iterable[Part]) -> str:

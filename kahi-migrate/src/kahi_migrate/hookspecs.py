@@ -9,6 +9,7 @@ from kahi.hookspecs import hookspec
 
 if TYPE_CHECKING:
     from kahi_migrate.source import SourceFormat
+    from kahi_migrate.target import TargetFormat
 
 
 @hookspec
@@ -18,4 +19,13 @@ def kahi_migrate_formats() -> Sequence[SourceFormat]:  # type: ignore[empty-body
     Called once by each `kahi migrate`, never by the daemon. A format whose name another plugin has
     given already is refused with an error that names both. An exception is logged; the formats of
     others can be used all the same. Since 0.1.
+    """
+
+
+@hookspec
+def kahi_export_formats() -> Sequence[TargetFormat]:  # type: ignore[empty-body]
+    """Give formats that `kahi export` can write.
+
+    Called once by each `kahi export`, never by the daemon. Names and exceptions are dealt with as
+    for ``kahi_migrate_formats``. Since 0.1.
     """

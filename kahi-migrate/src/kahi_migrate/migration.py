@@ -24,6 +24,7 @@ DEFAULT_NAME: Final = "kahi.toml"
 class Migration:
     """What came of it: ``text`` is what to write, ``config`` what it loads as."""
 
+    source_format: SourceFormat
     draft: Draft
     text: str
     config: Config
@@ -53,7 +54,7 @@ def migrate(
     chosen = named(formats, source_format) if source_format else _recognised(path, formats)
     draft = chosen.read(Request(path, os.path.dirname(output), environ))
     text, config = Verifier(plugins, output, environ).finish(draft)
-    return Migration(draft, text, config)
+    return Migration(chosen, draft, text, config)
 
 
 def _recognised(path: str, formats: Mapping[str, SourceFormat]) -> SourceFormat:

@@ -20,5 +20,6 @@ OFFICIAL: Mapping[str, str] = {
     "metrics": "metrics",
     "migrate": "migrate",
     "webhook": "webhooks",
+    "export": "migrate",
 }
 """Commands of the official plugins, and the extra that brings each."""

@@ -40,6 +40,7 @@ def _expected(context: Context, group: Group, program: Program, process: Process
     is_listener = program.kind == "eventlistener"
     return Expected(
         name=process.name,
+        group=group.name,
         program=context.names.programs[key(program)],
         number=process.number,
         argv=tuple(shlex.split(process.command)),

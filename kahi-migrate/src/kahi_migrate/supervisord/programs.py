@@ -211,8 +211,8 @@ class ProgramTranslation:
         if policy.startsecs <= 0 and policy.autorestart != "never":
             self._draft.warn(
                 self._place,
-                "startsecs is 0: a process that ends within a second of its start counts as a failed start in "
-                f"Kahi, and is given up after {max(0, policy.startretries)} retries; "
+                "startsecs is 0: a process that ends within a second of its start counts as a failed start "
+                f"in Kahi, and is given up after {max(0, policy.startretries)} retries; "
                 "startretries = -1 goes on for ever, as supervisord does",
             )
         if program.kind == "fcgi-program":

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kahi_migrate.expression import Part, placeholder, render, variable
+from kahi_migrate.expression import Part, placeholder, render, seen_from, variable
 from kahi_migrate.supervisord import template
 from kahi_migrate.supervisord.configuration import HERE_MARK, Configuration, mark
 from kahi_migrate.supervisord.template import Name, Piece
@@ -73,7 +73,7 @@ class Speaker:
         elif name.name.startswith("ENV_"):
             yield from self._variable(name)
         elif name.name == "here":
-            yield from self.place(self.configuration.here)
+            yield from seen_from(self.directory, self.configuration.here)
         elif name.name in self.literal:
             yield f"%{name.format}" % self.literal[name.name]
         else:
@@ -101,19 +101,8 @@ class Speaker:
         yield first
         for piece in rest:
             number = next(n for n in range(len(self.configuration.directories)) if mark(n)[1] == piece[0])
-            yield from self.place(self.configuration.directories[number])
+            yield from seen_from(self.directory, self.configuration.directories[number])
             yield piece[1:]
-
-    def place(self, directory: str) -> Iterator[Part]:
-        """A directory, as seen from where the result will be."""
-        inside = os.path.relpath(directory, self.directory)
-        if inside == os.curdir:
-            yield placeholder("here")
-        elif not inside.startswith(os.pardir):
-            yield placeholder("here")
-            yield f"/{inside}"
-        else:
-            yield directory
 
     def path_parts(self, text: str, *, twice: bool = False) -> list[Part]:
         """A path; a ``~`` at its begin is replaced, as supervisord does and Kahi does not."""

@@ -223,6 +223,7 @@ class _Translation:
                 Place(configuration.path, 1),
                 "there is no [supervisord] section, without which supervisord does not start",
             )
+        self._draft.unset |= {unset.variable for unset in resolved.unset}
         for unset in resolved.unset:
             self._draft.note(
                 place_of(unset.value),

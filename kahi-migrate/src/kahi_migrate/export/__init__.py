@@ -1,0 +1,1 @@
+"""Writing the programs of Kahi for orchestrators that run them on many machines."""
