@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kahi.plugins import PluginContext
+from kahi.plugins import PluginContext, PluginManager
 from kahi_api.admission import body_of, query_of
 from kahi_api.app import make_app
 from kahi_api.authentication import Authenticator
@@ -28,6 +28,7 @@ class As(Authenticator):
     """Whoever asks is somebody with a certain access level."""
 
     def __init__(self, access: Access) -> None:
+        super().__init__(PluginManager())
         self.access = access
 
     async def identify(self, request: Request, needed: Access) -> Identity:
@@ -36,9 +37,7 @@ class As(Authenticator):
 
 def app_for(endpoints: Any, authenticator: Authenticator | None = None) -> Any:
     """An application without a daemon behind it."""
-    context = ApiContext(cast("PluginContext", None))
-    if authenticator is not None:
-        context.authenticator = authenticator
+    context = ApiContext(cast("PluginContext", None), authenticator or Authenticator(PluginManager()))
     return make_app(context, endpoints)
 
 

@@ -38,7 +38,7 @@ def test_there_is_no_moment_with_a_wider_mode(short_tmp: Path, monkeypatch: pyte
 
 def test_a_second_daemon_is_refused(short_tmp: Path) -> None:
     first = listen_unix(str(short_tmp / "s"), 0o700)
-    with pytest.raises(SocketRefused, match="another daemon uses it"):
+    with pytest.raises(SocketRefused, match=f"another daemon with pid {os.getpid()} uses it"):
         listen_unix(str(short_tmp / "s"), 0o700)
     first.close()
 

@@ -236,12 +236,14 @@ def test_a_second_daemon_on_the_same_socket_is_refused(daemon: Start, short_tmp:
     other.mkdir()
     second = Daemon(
         other,
-        f'[supervisor]\nrequired_plugins = ["api"]\n[server.unix]\nfile = "{first.socket}"\n',
+        f'[server.unix]\nfile = "{first.socket}"\n[programs.a]\ncommand = "touch {short_tmp}/twice"\n',
         wait=False,
     )
     assert second.wait() == 1
-    assert "another daemon uses it" in second.output
+    expected = f"kahi: cannot listen on {first.socket}: another daemon with pid {first.pid} uses it\n"
+    assert second.output.endswith(expected)
     assert first.answers()
+    assert not (short_tmp / "twice").exists(), "nothing is started twice"
 
 
 def test_a_broken_configuration_names_file_and_line(kahi: Run, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kahi.errors import KahiError
-from kahi_api.admission import admitted
+from kahi_api.admission import admitted, check_access
 from kahi_api.browsers import BrowserRules
 from kahi_api.context import ApiContext
-from kahi_api.endpoint import Endpoint, Handler
-from kahi_api.errors import on_any_error, on_http_error, on_kahi_error
+from kahi_api.endpoint import Access, Endpoint, Handler
+from kahi_api.errors import http_error_response, on_any_error, on_kahi_error, refusal_response
 from kahi_api.routes import ENDPOINTS
 
 
@@ -31,7 +31,7 @@ def make_app(
         routes=[Route(path, _resource(handlers), methods=[*handlers]) for path, handlers in by_path.items()],
         exception_handlers={
             KahiError: on_kahi_error,
-            HTTPException: on_http_error,
+            HTTPException: _on_http_error,
             Exception: on_any_error,
         },
     )
@@ -47,3 +47,13 @@ def _resource(handlers: Mapping[str, Handler]) -> Handler:
         return await handlers["GET" if request.method == "HEAD" else request.method](request)
 
     return handle
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses; strangers do not even learn what there is."""
+    assert isinstance(error, HTTPException)
+    try:
+        await check_access(request, Access.READ)
+    except KahiError as refusal:
+        return refusal_response(refusal)
+    return http_error_response(request, error)

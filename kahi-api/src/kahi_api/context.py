@@ -18,12 +18,13 @@ class ApiContext:
     """The daemon as the API sees it.
 
     Args:
+        authenticator: tells who makes a request.
         streams: all open streams of server-sent events.
         attached: names of the processes that somebody is attached to.
     """
 
     daemon: PluginContext
-    authenticator: Authenticator = field(default_factory=Authenticator)
+    authenticator: Authenticator
     streams: Streams = field(default_factory=lambda: Streams(limits.STREAMS))
     attached: set[str] = field(default_factory=set[str])
 

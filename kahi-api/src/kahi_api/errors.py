@@ -81,6 +81,15 @@ class TooManyStreams(Refusal):
         super().__init__(f"{limit} streams are open already")
 
 
+class Overloaded(Refusal):
+    """Too many others wait for the same."""
+
+    headers = MappingProxyType({"Retry-After": "5"})
+
+    def __init__(self) -> None:
+        super().__init__("too many requests wait for their password to be checked")
+
+
 class Misdirected(Refusal):
     """A request for a host that we do not go by."""
 
@@ -111,6 +120,7 @@ STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     ForeignOrigin: (403, "FORBIDDEN"),
     Misdirected: (421, "MISDIRECTED_REQUEST"),
     TooManyAttempts: (429, "TOO_MANY_REQUESTS"),
+    Overloaded: (503, "UNAVAILABLE"),
     TooManyStreams: (503, "UNAVAILABLE"),
     Forbidden: (403, "FORBIDDEN"),
 }
@@ -161,15 +171,14 @@ async def on_kahi_error(request: Request, error: Exception) -> Response:
     return refusal_response(error)
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer what the framework refuses: unknown paths, methods."""
-    assert isinstance(error, HTTPException)
+def http_error_response(request: Request, error: HTTPException) -> Response:
+    """The answer to what the framework refuses: unknown paths, methods."""
     code = CODES.get(error.status_code, "SERVER_ERROR")
     detail = error.detail or HTTPStatus(error.status_code).phrase
     if error.status_code == 404:
-        detail = f"no such path: {request.url.path}"
+        detail = f"no such path: {request.scope['path']}"
     elif error.status_code == 405:
-        detail = f"{request.method} is not allowed for {request.url.path}"
+        detail = f"{request.method} is not allowed for {request.scope['path']}"
     response = error_response(error.status_code, code, detail)
     response.headers.update(error.headers or {})
     return response

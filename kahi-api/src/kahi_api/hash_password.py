@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from kahi.errors import KahiError
 
-MAX_BYTES: Final = 72
-"""bcrypt ignores what comes after."""
-
-PBKDF2_ROUNDS: Final = 600_000
-SALT_BYTES: Final = 16
+if TYPE_CHECKING:
+    from kahi.hookspecs import PasswordHasher
 
 
 @click.command("hash-password")
 @click.option(
-    "--algorithm",
-    type=click.Choice(["bcrypt", "pbkdf2"]),
-    default="bcrypt",
-    show_default=True,
-    help="How to hash; pbkdf2 has no limit of 72 bytes.",
+    "--algorithm", metavar="NAME", help="How to hash: bcrypt (the default), pbkdf2 (takes any length)."
 )
 @click.option(
     "--rounds", type=click.IntRange(4, 16), default=12, show_default=True, help="bcrypt's cost, a power of 2."
 )
-def hash_password(algorithm: str, rounds: int) -> None:
+def hash_password(algorithm: str | None, rounds: int) -> None:
     """Read a password (from the terminal without echo, or from stdin) and print its hash."""
+    hasher = _hasher(algorithm, rounds)
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
@@ -36,38 +31,29 @@ def hash_password(algorithm: str, rounds: int) -> None:
     secret = password.encode("utf-8", "surrogateescape")
     if not secret:
         raise KahiError("the password is empty")
-    click.echo(bcrypt_hash(secret, rounds) if algorithm == "bcrypt" else pbkdf2_hash(secret))
+    try:
+        click.echo(hasher.hash(secret))
+    except ValueError as error:
+        raise KahiError(str(error)) from None
 
 
-def bcrypt_hash(secret: bytes, rounds: int) -> str:
-    """The bcrypt hash of a password.
+def _hasher(algorithm: str | None, rounds: int) -> PasswordHasher:
+    """The hasher that is asked for, or the one that has precedence."""
+    from kahi_api.hashers import Bcrypt
 
-    Raises:
-        KahiError: it is longer than bcrypt looks at, or holds a byte at which bcrypt would stop.
-    """
-    import bcrypt
-
-    if len(secret) > MAX_BYTES:
-        raise KahiError(
-            f"the password is longer than {MAX_BYTES} bytes, which bcrypt would cut off"
-            " (--algorithm pbkdf2 takes any)"
+    hashers = _hashers_of_plugins()
+    named = {hasher.name: hasher for hasher in hashers}
+    if algorithm is not None and algorithm not in named:
+        raise click.BadParameter(
+            f"there is no {algorithm!r} (allowed: {', '.join(sorted(named))})", param_hint="--algorithm"
         )
-    if b"\0" in secret:
-        raise KahiError("the password holds a null byte")
-    return bcrypt.hashpw(secret, bcrypt.gensalt(rounds)).decode()
+    hasher = hashers[-1] if algorithm is None else named[algorithm]
+    return Bcrypt(rounds) if isinstance(hasher, Bcrypt) else hasher
 
 
-def pbkdf2_hash(secret: bytes) -> str:
-    """``$pbkdf2-sha256$ROUNDS$SALT$HASH``, in the base64 that such hashes have: ``.`` for ``+``, no ``=``."""
-    import hashlib
-    import os
+def _hashers_of_plugins() -> Sequence[PasswordHasher]:
+    from kahi.plugins import PluginManager
 
-    salt = os.urandom(SALT_BYTES)
-    digest = hashlib.pbkdf2_hmac("sha256", secret, salt, PBKDF2_ROUNDS)
-    return f"$pbkdf2-sha256${PBKDF2_ROUNDS}${_base64(salt)}${_base64(digest)}"
-
-
-def _base64(data: bytes) -> str:
-    import base64
-
-    return base64.b64encode(data).decode().rstrip("=").replace("+", ".")
+    plugins = PluginManager()
+    plugins.discover()
+    return plugins.password_hashers()

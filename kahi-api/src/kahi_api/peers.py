@@ -13,7 +13,12 @@ from kahi_api.settings import OWNER_ONLY, UnixSettings
 
 
 class UnknownPeer(KahiError):
-    """A user or group of ``allow_users`` or ``allow_groups`` that does not exist."""
+    """A user or group that does not exist; ``key`` is the key of the configuration."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+        super().__init__(f"[server.unix] {key}: {reason}")
 
 
 def admission_of_peers(settings: UnixSettings) -> Callable[[PeerIdentity], bool] | None:
@@ -41,5 +46,5 @@ def _ids(kind: str, names: Iterable[str], find: Callable[[str], int]) -> frozens
         try:
             found.add(int(name) if name.isdecimal() else find(name))
         except KeyError:
-            raise UnknownPeer(f"[server.unix] allow_{kind}s: there is no {kind} {name!r}") from None
+            raise UnknownPeer(f"allow_{kind}s", f"there is no {kind} {name!r}") from None
     return frozenset(found)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from kahi.config.values import MAX_SOCKET_PATH, Mode, parse_socket
 from kahi_api import limits
 
-OWNER_ONLY = 0o700
+OWNER_ONLY: Final = 0o700
+FEWEST_CONNECTIONS: Final = 8
 
 
 class UnixSettings(BaseModel):
@@ -108,7 +109,10 @@ class ServerSettings(BaseModel):
     unix: UnixSettings = Field(default=UnixSettings(), description="The control socket.")
     http: HttpSettings = Field(default=HttpSettings(), description="The API over TCP.")
     max_connections: int = Field(
-        default=limits.CONNECTIONS, ge=8, le=60_000, description="Connections that may be open."
+        default=limits.CONNECTIONS,
+        ge=FEWEST_CONNECTIONS,
+        le=60_000,
+        description="Connections that may be open.",
     )
     max_streams: int = Field(
         default=limits.STREAMS, ge=1, le=60_000, description="Streams of server-sent events that may be open."

@@ -14,6 +14,13 @@ from dataclasses import dataclass, field
 from kahi.error import KahiError as KahiError
 
 
+class StartRefused(KahiError):
+    """The daemon must not run at all, say because another one does already.
+
+    A plugin may raise it in ``kahi_setup``, where any other error only takes the plugin out.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with a configuration, and where.

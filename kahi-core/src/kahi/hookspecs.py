@@ -26,17 +26,20 @@ from kahi.errors import KahiError
 from kahi.markers import PROJECT, hookimpl, hookspec
 
 if TYPE_CHECKING:
+    import ssl
+
     from kahi.config.config import Config
     from kahi.definition import ProcessDefinition
     from kahi.errors import Problem
     from kahi.events import Event
-    from kahi.plugins import PluginContext
+    from kahi.plugins import PluginContext, PluginManager
 
 __all__ = [
     "CORE_TABLES",
     "PROJECT",
     "ConfigSection",
     "LogSink",
+    "PasswordHasher",
     "Service",
     "SpawnRequest",
     "SpawnVeto",
@@ -144,6 +147,29 @@ class LogSink(Protocol):
         ...
 
 
+@runtime_checkable
+class PasswordHasher(Protocol):
+    """Makes and checks hashes of passwords. What blocks is called on worker threads, one at a time."""
+
+    name: str
+    """What `kahi hash-password --algorithm` calls it."""
+
+    schemes: tuple[str, ...]
+    """What stands between the first two dollars of its hashes, as in ``$2b$12$…``."""
+
+    def check(self, hashed: str) -> None:
+        """Raises ValueError with the reason why a hash can not be used: malformed, absurd cost."""
+        ...
+
+    def verify(self, secret: bytes, hashed: str) -> bool:
+        """Whether a hash is that of a password; comparing takes as long whatever differs. Blocks."""
+        ...
+
+    def hash(self, secret: bytes) -> str:
+        """The hash of a password. Blocks. Raises ValueError for a password that it can not take."""
+        ...
+
+
 @hookspec
 def kahi_addhooks() -> Sequence[object]:  # type: ignore[empty-body]
     """Add hooks of the plugin's own: modules (or other namespaces) of hook specifications.
@@ -187,7 +213,9 @@ def kahi_config_sections() -> Sequence[ConfigSection]:  # type: ignore[empty-bod
 
 
 @hookspec
-def kahi_validate_config(config: Config) -> Sequence[Problem] | None:  # type: ignore[empty-body]
+def kahi_validate_config(  # type: ignore[empty-body]
+    config: Config, plugins: PluginManager
+) -> Sequence[Problem] | None:
     """Report what the models alone can not see. Any problem refuses the start or the reload.
 
     Called: for each configuration that is read and otherwise valid, at start, on reload and by
@@ -210,7 +238,8 @@ def kahi_setup(ctx: PluginContext) -> None:
     """Prepare: open sockets, subscribe to events.
 
     Called: once, in the event loop, before privileges are dropped and before anything is spawned.
-    Exception: the plugin fails; the daemon goes on without it, unless it is required.
+    Exception: the plugin fails; the daemon goes on without it, unless it is required. With
+        `StartRefused` the daemon does not start at all.
     Since: 0.1
 
     Example:
@@ -314,6 +343,43 @@ def kahi_event(event: Event) -> None:
         @hookimpl(events=["process_state_fatal"])
         def kahi_event(event):
             print(event.name, event.spawn_error)
+    """
+
+
+@hookspec
+def kahi_password_hashers() -> Sequence[PasswordHasher]:  # type: ignore[empty-body]
+    """Give ways of hashing passwords.
+
+    A scheme that several plugins give belongs to the last of them, and `kahi hash-password` uses the
+    last hasher of all unless it is told otherwise. So a plugin that comes after the API can replace
+    or forbid what the API brings, by a hasher whose `check` raises.
+
+    Called: when a configuration with password hashes is checked, when the API starts or is reloaded,
+        and by `kahi hash-password`.
+    Exception: logged and counted; its schemes are then unknown.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_password_hashers():
+            return [Argon2()]
+    """
+
+
+@hookspec
+def kahi_tls_policy(context: ssl.SSLContext) -> None:
+    """Narrow down what a TLS context accepts: versions, cipher suites, curves.
+
+    It has Kahi's own policy already: TLS 1.2 or later, forward secrecy, authenticated encryption.
+
+    Called: for each context that the daemon makes, before it is used.
+    Exception: the context is not used; what needs it fails.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_tls_policy(context):
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
     """
 
 

@@ -131,12 +131,21 @@ def _take_lock(path: str) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            holder = _holder(lock)
             os.close(lock)
-            raise SocketRefused(path, "another daemon uses it") from None
+            raise SocketRefused(path, f"another daemon{holder} uses it") from None
         if _is_still_there(lock, _lock_path(path)):
+            os.ftruncate(lock, 0)
+            os.write(lock, b"%d\n" % os.getpid())
             return lock
         # Its last holder removed it between our opening and locking it.
         os.close(lock)
+
+
+def _holder(lock: int) -> str:
+    """Who holds a lock, as its file says, for people."""
+    text = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+    return f" with pid {text}" if text.isdecimal() else ""
 
 
 def _is_still_there(fd: int, path: str) -> bool:

@@ -18,10 +18,12 @@ class Entrance:
 
     Args:
         socket: bound and listening; it stays open when the server ends.
+        url: for people.
         admits: who may connect to a Unix socket; None lets the mode of its file decide.
         tls: None for plain connections.
     """
 
     socket: socket.socket
+    url: str
     admits: Admits | None = None
     tls: ssl.SSLContext | None = None

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from dataclasses import dataclass
@@ -183,11 +184,11 @@ class Daemon:
         self, loop: asyncio.AbstractEventLoop, supervisor: Supervisor, plane: DataPlane
     ) -> None:
         plugins, settings = self._loaded.plugins, supervisor.settings
-        _make_room(self._system, supervisor.config)
         context = self.context = PluginContext(supervisor, plugins, self._daemon_log, self._user)
         supervisor.events.guard(plugins.owner_of, plugins.count_error)
         plugins.on_failure = supervisor.events.drop
         plugins.setup(context)
+        context.descriptors = _make_room(self._system, supervisor.config, context.descriptors)
         plugins.require(settings.required_plugins)
         drop_privileges(self._system, self._user)
         services = plugins.services(context)
@@ -256,7 +257,7 @@ class Daemon:
 
     def _reloaded(self, context: PluginContext, old: Config, new: Config) -> None:
         set_level(new.supervisor)
-        _make_room(self._system, new)
+        _make_room(self._system, new, context.descriptors)
         _warn(new)
         self._loaded.plugins.reload(context, old, new)
 
@@ -279,14 +280,21 @@ def _listeners(supervisor: Supervisor, system: System, loop: asyncio.AbstractEve
     return listeners
 
 
-def _make_room(system: System, config: Config) -> None:
-    """Raise the limit of open files to what all processes together can need."""
+def _make_room(system: System, config: Config, of_plugins: int) -> int:
+    """Raise the limit of open files to what all processes and plugins together can need.
+
+    Returns:
+        How many plugins may have, if the limit stays too low for all they asked for.
+    """
     processes = sum(len(group.processes) for group in config.groups.values())
-    wanted = OWN_DESCRIPTORS + DESCRIPTORS_OF_A_PROCESS * processes
+    needed = OWN_DESCRIPTORS + DESCRIPTORS_OF_A_PROCESS * processes
     try:
-        system.raise_descriptor_limit(wanted)
+        system.raise_descriptor_limit(needed + of_plugins)
     except OSError as error:
-        log.warning("%d processes may not all fit: %s", processes, error)
+        log.warning("%d processes and %d clients may not all fit: %s", processes, of_plugins, error)
+        soft, _ = system.limits(resource.RLIMIT_NOFILE)
+        return max(0, min(of_plugins, soft - needed))
+    return of_plugins
 
 
 def _warn(config: Config) -> None:

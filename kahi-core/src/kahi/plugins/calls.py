@@ -88,6 +88,14 @@ class HookCalls:
                 return result
         return None
 
+    def all_or_nothing(self, hook: str, arguments: Mapping[str, Any]) -> None:
+        """Call everybody, for what they do. Raises HookFailed when one raised."""
+        for implementation in self.implementations(hook):
+            try:
+                invoke(implementation, arguments)
+            except PLUGIN_ERRORS as error:
+                raise self._failed(implementation, hook, error) from error
+
     async def call_async(self, hook: str, arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
         """`call` for a hook whose implementations are coroutines: one after the other."""
         results: list[tuple[str, Any]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ class PluginContext:
     plugins: PluginManager
     daemon_log: OutputStream
     user: str = ""
+    descriptors: int = field(default=0, init=False)
+    """How many descriptors plugins may have open; after ``kahi_setup`` what was granted of it."""
+
+    def need_descriptors(self, count: int) -> None:
+        """Say in ``kahi_setup`` how many descriptors the plugin may have open at the same time, so
+        that the limit is raised for them if it can be."""
+        self.descriptors += count
 
     @property
     def config(self) -> Config:

@@ -14,8 +14,8 @@ import pluggy
 from kahi import hookspecs
 from kahi.boundary import PLUGIN_ERRORS
 from kahi.entrypoints import EntryPoint, entry_points
-from kahi.errors import KahiError, Problem
-from kahi.hookspecs import CORE_TABLES, ConfigSection, LogSink, Service
+from kahi.errors import KahiError, Problem, StartRefused
+from kahi.hookspecs import CORE_TABLES, ConfigSection, LogSink, PasswordHasher, Service
 from kahi.markers import FILTER, PROJECT
 from kahi.plugins.calls import HookCalls, OnError
 from kahi.plugins.discovery import GROUP, RequirementError, Unwanted, in_order, load, requirements
@@ -23,6 +23,8 @@ from kahi.plugins.info import PluginInfo, ServiceInfo
 from kahi.plugins.registration import ADD_HOOK, EVENT_HOOK, RegistrationError, Specifications
 
 if TYPE_CHECKING:
+    import ssl
+
     from kahi.config.config import Config
     from kahi.definition import ProcessDefinition
     from kahi.events import Event
@@ -224,12 +226,24 @@ class PluginManager:
 
     def validate_config(self, config: Config) -> list[Problem]:
         """What plugins find wrong with a configuration."""
-        results = self._lists(Problem, "kahi_validate_config", {"config": config}, self.count_error)
+        results = self._lists(
+            Problem, "kahi_validate_config", {"config": config, "plugins": self}, self.count_error
+        )
         return [problem for _, found in results for problem in found]
 
     def setup(self, ctx: PluginContext) -> None:
-        """Let every plugin prepare; one that can not is taken out of service."""
-        self._calls.call("kahi_setup", {"ctx": ctx}, self._fail_in_hook)
+        """Let every plugin prepare; one that can not is taken out of service.
+
+        Raises:
+            StartRefused: one says that the daemon must not run.
+        """
+
+        def failed(name: str, hook: str, error: BaseException) -> None:
+            if isinstance(error, StartRefused):
+                raise error
+            self._fail_in_hook(name, hook, error)
+
+        self._calls.call("kahi_setup", {"ctx": ctx}, failed)
 
     def services(self, ctx: PluginContext) -> list[tuple[str, Service]]:
         """The long-running parts of all plugins, with the plugin's name."""
@@ -249,6 +263,19 @@ class PluginManager:
             else:
                 self.count_error(name, hook, TypeError(f"returned {sink!r} in place of a LogSink"))
         return found
+
+    def password_hashers(self) -> list[PasswordHasher]:
+        """All ways of hashing passwords; later ones take precedence."""
+        results = self._lists(PasswordHasher, "kahi_password_hashers", {}, self.count_error)
+        return [hasher for _, hashers in results for hasher in hashers]
+
+    def narrow_tls(self, context: ssl.SSLContext) -> None:
+        """Have plugins narrow down what a TLS context accepts.
+
+        Raises:
+            HookFailed: one raised, so the context may accept too much.
+        """
+        self._calls.all_or_nothing("kahi_tls_policy", {"context": context})
 
     def event_callbacks(self) -> list[tuple[str, Callable[[Event], None], tuple[str, ...]]]:
         """Who wants to be told of events: plugin, function, and the types it wants (none: all)."""
