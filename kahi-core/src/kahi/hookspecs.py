@@ -33,11 +33,15 @@ if TYPE_CHECKING:
     from kahi.errors import Problem
     from kahi.events import Event
     from kahi.plugins import PluginContext, PluginManager
+    from kahi.process import Process
 
 __all__ = [
+    "CORE_CHECKS",
     "CORE_TABLES",
     "PROJECT",
+    "CheckFailed",
     "ConfigSection",
+    "HealthCheck",
     "LogSink",
     "PasswordHasher",
     "Service",
@@ -51,6 +55,9 @@ CORE_TABLES: Final = frozenset(
     {"include", "supervisor", "programs", "fcgi_programs", "eventlisteners", "groups"}
 )
 """Tables of the configuration that no plugin can declare."""
+
+CORE_CHECKS: Final = ("http", "tcp", "exec", "notify")
+"""Kinds of health checks that core brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,28 @@ class SpawnRequest:
             retry: try again with backoff; otherwise the process is FATAL at once.
         """
         raise SpawnVeto(reason, retry=retry)
+
+
+class CheckFailed(KahiError):
+    """A health check did not succeed; the text says why, in a few words."""
+
+
+class HealthCheck(Protocol):
+    """One kind of health check; an object of it is made for each process that asks for it.
+
+    It is made of the value that stands in the configuration, with names expanded, and raises
+    ValueError with what is wrong with it: the configuration is then refused, with file and line.
+    """
+
+    def __init__(self, value: Any) -> None: ...
+
+    async def check(self, process: Process) -> None:
+        """Return when the process does its work; it is cancelled after ``timeout`` seconds.
+
+        Raises:
+            CheckFailed: it does not, and why.
+        """
+        ...
 
 
 @runtime_checkable
@@ -209,6 +238,31 @@ def kahi_config_sections() -> Sequence[ConfigSection]:  # type: ignore[empty-bod
         @hookimpl
         def kahi_config_sections():
             return [ConfigSection("notify", Settings)]
+    """
+
+
+@hookspec
+def kahi_health_checks() -> Mapping[str, type[HealthCheck]]:  # type: ignore[empty-body]
+    """Bring kinds of health checks, by the key that they have in `[programs.NAME.health]`.
+
+    A kind that core or another plugin has already can not be brought again.
+
+    Called: once, before the configuration is read.
+    Exception: the plugin fails; a configuration that uses its kinds is refused.
+    Since: 0.1
+
+    Example:
+        class RedisCheck:
+            def __init__(self, value):
+                self.url = checked_url(value)
+
+            async def check(self, process):
+                if not await ping(self.url):
+                    raise CheckFailed("no PONG")
+
+        @hookimpl
+        def kahi_health_checks():
+            return {"redis": RedisCheck}
     """
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from kahi.config.models import HealthModel
 from kahi.config.place import Place
 from kahi.config.validation import Report
 from kahi.definition import HealthSettings
+from kahi.hookspecs import CORE_CHECKS, HealthCheck
 
-KINDS: Final = ("http", "tcp", "exec", "notify")
-"""Kinds of checks that core brings."""
-
-HealthKinds = Mapping[str, Any]
+HealthKinds = Mapping[str, type[HealthCheck]]
 """Kinds that plugins bring: classes that are made of the value in the configuration."""
 
 
@@ -27,7 +25,7 @@ def read_health(
         model: the table as it was validated, ``raw`` as it was written, with names expanded.
         kinds: those of plugins.
     """
-    known = (*KINDS, *kinds)
+    known = (*CORE_CHECKS, *kinds)
     given = [kind for kind in known if kind in raw and raw[kind] is not False]
     if len(given) != 1:
         which = f"not {' and '.join(given)} at once" if given else "there is none"

@@ -11,7 +11,6 @@ from kahi.config.files import read_all
 from kahi.config.loading import disabled_plugins, load
 from kahi.config.search import find
 from kahi.errors import ConfigError
-from kahi.hookspecs import ConfigSection
 from kahi.plugins import PluginManager
 
 
@@ -25,11 +24,11 @@ class Loaded:
 
     def load_again(self) -> Config:
         """Read the same files anew; may block. Raises ConfigError."""
-        return _checked(load(self.config.path, sections=self._sections, environ=self.environ), self.plugins)
-
-    @property
-    def _sections(self) -> tuple[ConfigSection, ...]:
-        return self.plugins.sections
+        kinds = {kind: found for kind, (_, found) in self.plugins.health_checks.items()}
+        config = load(
+            self.config.path, sections=self.plugins.sections, environ=self.environ, health_kinds=kinds
+        )
+        return _checked(config, self.plugins)
 
 
 def load_everything(path: str = "") -> Loaded:
@@ -50,7 +49,13 @@ def load_everything(path: str = "") -> Loaded:
     plugins = PluginManager()
     plugins.discover(disabled_plugins(sources))
     main = sources.files[0].path
-    config = load(main, sections=plugins.declare_sections(), environ=environ, sources=sources)
+    config = load(
+        main,
+        sections=plugins.declare_sections(),
+        environ=environ,
+        sources=sources,
+        health_kinds=plugins.declare_health_checks(),
+    )
     plugins.require(config.supervisor.required_plugins)
     return Loaded(_checked(config, plugins), plugins, environ)
 

@@ -15,7 +15,15 @@ from kahi import hookspecs
 from kahi.boundary import PLUGIN_ERRORS
 from kahi.entrypoints import EntryPoint, entry_points
 from kahi.errors import KahiError, Problem, StartRefused
-from kahi.hookspecs import CORE_TABLES, ConfigSection, LogSink, PasswordHasher, Service
+from kahi.hookspecs import (
+    CORE_CHECKS,
+    CORE_TABLES,
+    ConfigSection,
+    HealthCheck,
+    LogSink,
+    PasswordHasher,
+    Service,
+)
 from kahi.markers import FILTER, PROJECT
 from kahi.plugins.calls import HookCalls, OnError
 from kahi.plugins.discovery import GROUP, RequirementError, Unwanted, in_order, load, requirements
@@ -62,6 +70,8 @@ class PluginManager:
         """Where hooks are specified: the plugin that added them ("" for core), and the namespace."""
         self.sections: tuple[ConfigSection, ...] = ()
         """All tables and keys that plugins declared."""
+        self.health_checks: dict[str, tuple[str, type[HealthCheck]]] = {}
+        """Kinds of health checks that plugins declared: the plugin, and the class."""
         self.on_failure: Callable[[str], None] | None = None
         """Told the name of each plugin that is taken out of service."""
 
@@ -224,6 +234,16 @@ class PluginManager:
         self.sections = tuple(sections)
         return self.sections
 
+    def declare_health_checks(self) -> dict[str, type[HealthCheck]]:
+        """Ask plugins once for their kinds of checks; from then on they are in ``health_checks``."""
+        for name, kinds in self._calls.call("kahi_health_checks", {}, self._fail_in_hook):
+            problem = _wrong_kinds(kinds, self.health_checks)
+            if problem:
+                self.fail(name, f"kahi_health_checks: {problem}")
+            else:
+                self.health_checks |= {kind: (name, kinds[kind]) for kind in kinds}
+        return {kind: found for kind, (_, found) in self.health_checks.items()}
+
     def validate_config(self, config: Config) -> list[Problem]:
         """What plugins find wrong with a configuration."""
         results = self._lists(
@@ -361,6 +381,20 @@ def _told(implementation: pluggy.HookImpl) -> Callable[[Event], None]:
     """An implementation of ``kahi_event`` as a subscriber; it may not care which event it was."""
     function: Callable[..., Any] = implementation.function
     return function if implementation.argnames else lambda _: function()
+
+
+def _wrong_kinds(kinds: Any, taken: Mapping[str, tuple[str, type[HealthCheck]]]) -> str:
+    """What is wrong with the health checks of a plugin, "" when nothing is."""
+    if not isinstance(kinds, Mapping):
+        return f"returned {kinds!r} in place of kinds by name"
+    for kind, found in kinds.items():  # pyright: ignore[reportUnknownVariableType]
+        if kind in CORE_CHECKS:
+            return f"{kind!r} belongs to core"
+        if kind in taken:
+            return f"{kind!r} belongs to plugin {taken[kind][0]!r}"
+        if not isinstance(kind, str) or not inspect.iscoroutinefunction(getattr(found, "check", None)):  # pyright: ignore[reportUnknownArgumentType]
+            return f"{kind!r} has no coroutine function `check`"
+    return ""
 
 
 def _wrong_sections(declared: Iterable[ConfigSection], taken: Mapping[tuple[str, bool], str]) -> str:
