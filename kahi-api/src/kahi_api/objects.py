@@ -191,7 +191,9 @@ def describe(process: Process) -> str:
         return process.waits_for
     match process.state:
         case State.RUNNING:
-            return f"pid {process.pid}, uptime {duration(process.uptime)}"
+            up = f"pid {process.pid}, uptime {duration(process.uptime)}"
+            remark = "" if process.health_monitor is None else process.health_monitor.remark
+            return f"{up}, {remark}" if remark else up
         case State.FATAL | State.BACKOFF:
             return process.spawn_error
         case State.EXITED if process.exit is not None:

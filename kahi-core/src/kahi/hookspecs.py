@@ -147,7 +147,7 @@ class HealthCheck(Protocol):
     ValueError with what is wrong with it: the configuration is then refused, with file and line.
     """
 
-    def __init__(self, value: Any) -> None: ...
+    def __init__(self, value: Any, /) -> None: ...
 
     async def check(self, process: Process) -> None:
         """Return when the process does its work; it is cancelled after ``timeout`` seconds.

@@ -9,6 +9,7 @@ Methods are thin: they translate nothing but "this kernel has no such call".
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import fcntl
@@ -32,6 +33,12 @@ _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _SO_PEERGROUPS: Final = 59
 _MAX_OPTION: Final = 1024
+MAX_DATAGRAM: Final = 8192
+"""Bytes of a message to the daemon; what is longer is cut."""
+
+_CREDENTIALS: Final = struct.Struct("3i")
+"""What the kernel says about a sender: pid, uid, gid."""
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -380,6 +387,55 @@ class System:
             if fd > 2:
                 with contextlib.suppress(OSError):
                     fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
+
+    def bind_datagram(self, path: str, owner: int = -1) -> socket.socket:
+        """A Unix datagram socket that only ``owner`` (-1: the daemon's user) can send to.
+
+        Where the system can, each message tells who sent it.
+        """
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            if hasattr(socket, "SO_PASSCRED"):
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            listener.setblocking(False)
+            listener.bind(path)
+            os.chmod(path, 0o600)
+            if owner >= 0:
+                os.chown(path, owner, -1, follow_symlinks=False)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def receive_datagram(self, listener: socket.socket) -> tuple[bytes, int | None]:
+        """The next message and the pid of its sender, None where it can not be told.
+
+        Descriptors that come with it are closed, which is what a sender waits for that wants to know
+        when it was heard.
+
+        Raises:
+            BlockingIOError: there is none.
+        """
+        room = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(64 * 4)
+        data, ancillary, _, _ = listener.recvmsg(MAX_DATAGRAM, room, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+        sender: int | None = None
+        for level, kind, payload in ancillary:
+            if level != socket.SOL_SOCKET:
+                continue
+            if kind == socket.SCM_RIGHTS:
+                descriptors = array.array("i", payload[: len(payload) // 4 * 4])
+                for fd in descriptors:
+                    self.close(fd)
+            elif kind == getattr(socket, "SCM_CREDENTIALS", -1) and len(payload) >= _CREDENTIALS.size:
+                sender = _CREDENTIALS.unpack(payload[: _CREDENTIALS.size])[0]
+        return data, sender
+
+    def process_group(self, pid: int) -> int | None:
+        """The process group of any process, None when there is no such process."""
+        try:
+            return os.getpgid(pid)
+        except OSError:
+            return None
 
     def peer_identity(self, connection: socket.socket) -> PeerIdentity | None:
         """Who is at the other end of a Unix socket; None where it can not be told."""

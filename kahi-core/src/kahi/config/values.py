@@ -159,6 +159,7 @@ def check_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise ValueError(f"is no URL: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not url.isprintable():

@@ -23,6 +23,7 @@ import anyio
 from kahi.config.config import Config
 from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
 from kahi.daemon.earlylog import EarlyLog
+from kahi.daemon.followers import make_health, make_listeners
 from kahi.daemon.loop import leave, run_loop
 from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set_level
 from kahi.daemon.pidfile import pid_file
@@ -35,7 +36,6 @@ from kahi.errors import ConfigError, KahiError, LogError
 from kahi.events import EventBus, SupervisorStateEvent
 from kahi.fastcgi import SharedSockets
 from kahi.leftovers import GroupScans
-from kahi.listeners import Listeners
 from kahi.output import DataPlane, OutputStream, PluginSink, StreamKey, remove_auto_logs
 from kahi.plugins import PluginContext
 from kahi.process import Host
@@ -160,7 +160,8 @@ class Daemon:
             host.input_for = sockets.descriptor_for
             supervisor = Supervisor(config, host, self._loaded.load_again)
             supervisor.watchers.changed.append(sockets.process_changed)
-            listeners = _listeners(supervisor, system, loop)
+            listeners = make_listeners(supervisor, host)
+            health = make_health(supervisor, host, self._loaded.plugins)
             try:
                 await self._supervise(loop, supervisor, plane)
             except BaseException as error:
@@ -171,6 +172,7 @@ class Daemon:
                     supervisor.ending.request("it failed", exit_code=1)
                     await supervisor.ending.stop_everything()
                 raise
+            health.close()
             listeners.close()
             sockets.close()
             reaper.close()
@@ -260,24 +262,6 @@ class Daemon:
         _make_room(self._system, new, context.descriptors)
         _warn(new)
         self._loaded.plugins.reload(context, old, new)
-
-
-def _listeners(supervisor: Supervisor, system: System, loop: asyncio.AbstractEventLoop) -> Listeners:
-    listeners = Listeners(
-        supervisor.events,
-        system,
-        loop,
-        identifier=supervisor.identifier,
-        restart=supervisor.recovery.restart,
-        settled=supervisor.recovery.settled,
-    )
-    watchers = supervisor.watchers
-    watchers.added.append(listeners.process_added)
-    watchers.changed.append(listeners.process_changed)
-    watchers.redefined.append(listeners.process_redefined)
-    watchers.removed.append(listeners.process_removed)
-    supervisor.listeners = listeners
-    return listeners
 
 
 def _make_room(system: System, config: Config, of_plugins: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kahi.child import Launch, Pipes, make_launch, spawn
@@ -66,6 +67,9 @@ class Attempt:
         host = self._host
         try:
             launch = make_launch(self._process.definition, host.environment, server_url=host.server_url)
+            if host.environment_for is not None:
+                environment = host.environment_for(self._process, launch.environment)
+                launch = replace(launch, environment=environment)
         except SpawnError as error:
             self._fail(error)
             return

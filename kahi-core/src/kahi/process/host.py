@@ -45,6 +45,8 @@ class Host:
         prepare: asked before each spawn; None when no plugin wants to be.
         input_for: gives a process its stdin in place of a pipe (FastCGI sockets), as a descriptor
             that stays open, or None.
+        environment_for: gives a process the environment that it is started with, made from the one
+            that it would have; raises SpawnError. None when nobody has anything to say to it.
         on_change: told after each change of state has been published.
         open_stream: makes the stream of a process that is called ``stdout`` or ``stderr``.
         reopen_logs: opens all log files anew; gives what went wrong.
@@ -62,3 +64,4 @@ class Host:
     server_url: str = ""
     prepare: Prepare | None = None
     input_for: Callable[[Process], int | None] | None = None
+    environment_for: Callable[[Process, Mapping[str, str]], Mapping[str, str]] | None = None

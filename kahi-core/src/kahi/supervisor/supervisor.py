@@ -493,6 +493,10 @@ class Supervisor:
     def _unmet(self, name: str, condition: Condition) -> list[ProcessDefinition]:
         return [p.definition for p in self._named_by(name) if not is_met(condition, p)]
 
+    def health_changed(self, process: Process) -> None:
+        """Note that a process became healthy, or is not any more: others may wait for it."""
+        self._dependencies.reconsider()
+
     def _process_changed(self, process: Process) -> None:
         self._dependencies.reconsider()
         if process.definition.max_memory:
