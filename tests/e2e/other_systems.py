@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 
 from kahi.daemon import Options, run
@@ -29,7 +30,7 @@ class FewDescriptors(System):
 
 
 class MacLike(OldKernel):
-    """No pidfds, no /proc, no waitid, none of prctl."""
+    """No pidfds, no /proc, no waitid, none of prctl, no telling who sent a datagram."""
 
     def peek_exit(self, pid: int) -> ExitInfo | None:
         return self._wait(pid)
@@ -45,6 +46,9 @@ class MacLike(OldKernel):
 
     def set_oom_score_adj(self, value: int) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    def receive_datagram(self, listener: socket.socket) -> tuple[bytes, int | None]:
+        return super().receive_datagram(listener)[0], None
 
     def become_subreaper(self) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))

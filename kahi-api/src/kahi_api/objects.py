@@ -189,11 +189,13 @@ def describe(process: Process) -> str:
     """What a person wants to know of a process in its present state."""
     if process.waits_for:
         return process.waits_for
+    remark = "" if process.health_monitor is None else process.health_monitor.remark
     match process.state:
         case State.RUNNING:
             up = f"pid {process.pid}, uptime {duration(process.uptime)}"
-            remark = "" if process.health_monitor is None else process.health_monitor.remark
             return f"{up}, {remark}" if remark else up
+        case State.STARTING if remark:
+            return remark
         case State.FATAL | State.BACKOFF:
             return process.spawn_error
         case State.EXITED if process.exit is not None:
