@@ -35,8 +35,8 @@ class Terminal:
         if self.pid == 0:
             try:
                 os.chdir(ROOT)
-                os.environ.update({"TERM": "xterm-256color", **(environ or {})})
                 os.environ.pop("NO_COLOR", None)
+                os.environ.update({"TERM": "xterm-256color", **(environ or {})})
                 os.execvp(command[0], list(command))
             finally:
                 os._exit(127)
