@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 
-from kahi.cli.entry import CORE
+from kahi.cli.entry import CORE, commands
 from kahi.config.loading import load
 from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, SupervisorSettings
 from kahi.config.sample import sample
@@ -96,6 +98,23 @@ def test_the_generated_reference_has_every_option(tmp_path: Path) -> None:
         assert f"## `kahi ctl {name}`" in text
     for option in ("--no-wait", "--watch", "--types A,B", "-p, --password PASSWORD", "--algorithm"):
         assert option in text
+
+
+def _command_lines() -> list[str]:
+    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("kahi ")]
+
+
+@pytest.mark.parametrize("line", _command_lines())
+def test_command_lines_are_understood(line: str) -> None:
+    context = click.Context(commands, info_name="kahi")
+    words = shlex.split(line)[1:]
+    while isinstance(context.command, click.Group):
+        _, command, words = context.command.resolve_command(context, words)
+        assert command is not None
+        context = command.make_context(command.name, words, parent=context)
+        words = [*context._protected_args, *context.args]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
