@@ -61,7 +61,17 @@ def test_every_example(daemon: Callable[..., Daemon]) -> None:
     with running.client() as client:
         client.start("web")
     assert run(running, example("kahi.send(")) == ""
-    assert "shut down on reload" in run(running, example("follow_log("))
+    followed: list[str] = []
+    thread = threading.Thread(target=lambda: followed.append(run(running, example("follow_log("))))
+    thread.start()
+
+    def says_it_again() -> bool:
+        run(running, example("kahi.send("))
+        thread.join(0.3)
+        return bool(followed)
+
+    eventually(says_it_again, "the follower has seen it")
+    assert "shut down on reload" in followed[0]
     assert run(running, example("ApiError")) == "CONFLICT web: already started\n"
 
 
