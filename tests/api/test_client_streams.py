@@ -8,7 +8,6 @@ import json
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from kahi_api.client import ApiError, BadAddress, CannotConnect, Client, ClientE
 from kahi_api.client.address import TcpAddress, UnixAddress, parse_address
 from kahi_api.client.following import log_piece
 from kahi_api.client.sse import ServerEvent, events
+from tests.e2e.test_api_tcp import certificate
 from tests.support import eventually
 
 
@@ -201,22 +201,13 @@ def test_nobody_listens_on_the_port() -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_tls_trusts_only_what_it_is_told(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    cert, key = certificate(tmp_path, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(cert, key)
     plain = socket.create_server(("127.0.0.1", 0))
     port = plain.getsockname()[1]
     listener = context.wrap_socket(plain, server_side=True, suppress_ragged_eofs=True)
-    trusting = ssl.create_default_context(cafile=str(certificate))
+    trusting = ssl.create_default_context(cafile=str(cert))
     script: Script | None = None
     try:
 
