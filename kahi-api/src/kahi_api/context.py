@@ -10,6 +10,7 @@ from kahi.errors import BadArgument
 from kahi.plugins import PluginContext
 from kahi_api import limits
 from kahi_api.authentication import Authenticator
+from kahi_api.event_feed import EventFeed
 from kahi_api.streams import Streams
 
 
@@ -27,27 +28,19 @@ class ApiContext:
     authenticator: Authenticator
     streams: Streams = field(default_factory=lambda: Streams(limits.STREAMS))
     attached: set[str] = field(default_factory=set[str])
+    _feed: EventFeed | None = None
+
+    @property
+    def feed(self) -> EventFeed:
+        """What streams of events read from."""
+        if self._feed is None:
+            self._feed = EventFeed(self.daemon.events)
+        return self._feed
 
 
 def context_of(request: Request) -> ApiContext:
     """The context of the application that serves ``request``."""
     return request.app.state.context
-
-
-def flag(request: Request, name: str, default: bool) -> bool:
-    """A query parameter that is true or false.
-
-    Raises:
-        BadArgument: it is neither.
-    """
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if text.lower() in ("true", "1", "yes", ""):
-        return True
-    if text.lower() in ("false", "0", "no"):
-        return False
-    raise BadArgument(f"{name} is neither true nor false: {text!r}")
 
 
 def number(

@@ -6,7 +6,7 @@ The types are what the description of the API is made of; the functions fill the
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, WithJsonSchema, with_config
 from typing_extensions import TypedDict
@@ -120,11 +120,55 @@ class ReportObject(TypedDict):
     """Processes that are restarted, and the keys that made it necessary."""
 
 
+@with_config(ConfigDict(use_attribute_docstrings=True, extra="allow"))
+class EventObject(TypedDict):
+    """Something that happened; what belongs to its type stands beside these."""
+
+    type: str
+    serial: int
+    """Grows with every event; gaps are events that are not kept, such as output."""
+    time: str
+    """When (RFC 3339)."""
+
+
+@described
+class ReadyObject(TypedDict):
+    """Whether everything is up that should be."""
+
+    status: Literal["ready", "not_ready"]
+    pending: list[str]
+    """Processes that are not up yet."""
+    failing: list[str]
+    """Processes that failed, or do not do their work."""
+
+
 @described
 class StatusObject(TypedDict):
     """One word."""
 
     status: str
+
+
+@described
+class PluginObject(TypedDict):
+    """A plugin, and how it is."""
+
+    name: str
+    distribution: str
+    version: str
+    status: Literal["active", "disabled", "failed"]
+    reason: str
+    """Why it is disabled or failed."""
+    requires: list[str]
+    hooks: list[str]
+    commands: list[str]
+    tables: list[str]
+    load_seconds: float
+    errors: int
+    """How often it raised where it should not."""
+    stalls: int
+    """How often it held the event loop for too long."""
+    services: list[dict[str, Any]]
 
 
 @described
@@ -140,8 +184,8 @@ class VersionObject(TypedDict):
     """The configured name of this daemon."""
     fips: bool
     """It runs in FIPS mode."""
-    plugins: list[str]
-    """Names of the plugins that are active."""
+    plugins: list[PluginObject]
+    """All plugins that were found."""
 
 
 @described

@@ -44,6 +44,10 @@ Flag = Annotated[bool, BeforeValidator(_flag, json_schema_input_type=bool)]
 """``?wait`` alone means yes."""
 
 
+Number = Annotated[int, Field(le=2**53)]
+"""A whole number that every reader of JSON knows exactly."""
+
+
 class Parameters(BaseModel):
     """A query or a body; what is not known is ignored, as older daemons do with newer clients."""
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from kahi_api.endpoint import Endpoint
-from kahi_api.routes import actions, communication, config, daemon, groups, logs, processes, stdin
+from kahi_api.routes import (
+    actions,
+    communication,
+    config,
+    daemon,
+    events,
+    groups,
+    logs,
+    probes,
+    processes,
+    stdin,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *processes.ENDPOINTS,
@@ -13,6 +24,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *stdin.ENDPOINTS,
     *config.ENDPOINTS,
     *communication.ENDPOINTS,
+    *events.ENDPOINTS,
+    *probes.ENDPOINTS,
     *daemon.ENDPOINTS,
 )
 """All routes of the API itself."""

@@ -1,4 +1,4 @@
-"""The daemon itself: probes, version, shutdown."""
+"""The daemon itself: version, shutdown."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from kahi.version import __version__
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import StatusObject, VersionObject
-
-
-async def healthz(request: Request) -> Response:
-    """Whether the daemon works."""
-    if context_of(request).daemon.supervisor.shutting_down:
-        return JSONResponse({"status": "shutting_down"}, 503)
-    return JSONResponse({"status": "ok"})
 
 
 async def version(request: Request) -> Response:
@@ -46,14 +39,6 @@ async def shutdown(request: Request) -> Response:
 
 
 ENDPOINTS = (
-    Endpoint(
-        "GET",
-        "/healthz",
-        Access.PUBLIC,
-        healthz,
-        "Whether the daemon works",
-        answers={200: StatusObject, 503: StatusObject},
-    ),
     Endpoint(
         "GET",
         "/api/v1/version",

@@ -1,0 +1,74 @@
+"""Events: the last ones, and those to come."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kahi_api.admission import query_of
+from kahi_api.context import context_of
+from kahi_api.endpoint import Access, Endpoint, EventStream
+from kahi_api.event_feed import Wanted, event_object, event_stream_of, wanted_types
+from kahi_api.objects import EventObject
+from kahi_api.requests import Number, Parameters
+from kahi_api.streams import event_stream, last_event_id
+
+
+class HistoryQuery(Parameters):
+    """Which of the last events."""
+
+    since: Number = Field(default=0, ge=0, description="Those with a serial above this one.")
+    limit: Number | None = Field(default=None, ge=0, description="The newest of them, so many.")
+
+
+class StreamQuery(Parameters):
+    """Which of the events to come."""
+
+    types: str = Field(
+        default="",
+        description="Types or what they begin with, with commas between them; without, every event that the"
+        " history keeps (not output and ticks).",
+    )
+    process: str = Field(default="", description="Only those of this process.")
+
+
+async def history(request: Request) -> Response:
+    """The last events, oldest first."""
+    query = query_of(request, HistoryQuery)
+    found = context_of(request).daemon.events.history(query.since, query.limit)
+    return JSONResponse([event_object(event) for event in found])
+
+
+async def follow(request: Request) -> Response:
+    """Events as they happen; ``Last-Event-ID`` replays what came after it."""
+    context = context_of(request)
+    query = query_of(request, StreamQuery)
+    plugins = [info.name for info in context.daemon.plugins.list()]
+    wanted = Wanted(wanted_types(query.types.split(","), plugins), query.process)
+    return event_stream(
+        request, event_stream_of(context.feed, context.streams, wanted, last_event_id(request))
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/api/v1/events",
+        Access.READ,
+        history,
+        "The last events",
+        query=HistoryQuery,
+        answers={200: list[EventObject]},
+    ),
+    Endpoint(
+        "GET",
+        "/api/v1/events/stream",
+        Access.READ,
+        follow,
+        "Events as they happen",
+        query=StreamQuery,
+        answers={200: EventStream},
+    ),
+)
+"""Each event of the stream has its type as ``event``, its serial as ``id`` and itself as ``data``."""
