@@ -111,18 +111,22 @@ def idle(subject: Subject, programs: int = 20, seconds: float = 10.0) -> dict[st
         }
 
 
-def status(subject: Subject, programs: int = 20, rounds: int = 15) -> dict[str, float]:
+def status(subject: Subject, counts: tuple[int, ...] = (100, 1000), rounds: int = 9) -> dict[str, float]:
     """The status command, from exec to its end."""
-    times: list[float] = []
-    with running(subject, [Program(f"p{number}", SLEEP) for number in range(programs)]) as daemon:
-        daemon.wait_until_it_answers()
-        time.sleep(2)
-        command = subject.status_command(daemon.directory)
-        for _ in range(rounds):
-            begin = time.monotonic()
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
-            times.append(time.monotonic() - begin)
-    return {f"ctl status of {programs} programs": statistics.median(times)}
+    found: dict[str, float] = {}
+    for count in counts:
+        times: list[float] = []
+        with running(subject, [Program(f"p{number}", SLEEP) for number in range(count)]) as daemon:
+            daemon.wait_until_it_answers()
+            # Both have started everything by then.
+            time.sleep(2 + count / 50)
+            command = subject.status_command(daemon.directory)
+            for _ in range(rounds):
+                begin = time.monotonic()
+                subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=ENVIRONMENT)
+                times.append(time.monotonic() - begin)
+        found[f"ctl status of {count} programs"] = statistics.median(times)
+    return found
 
 
 def _switches(pid: int) -> int:

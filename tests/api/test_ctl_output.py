@@ -138,7 +138,7 @@ def test_events_on_a_line() -> None:
         7,
         {
             "serial": 7,
-            "time": 0.25,
+            "time": "2026-11-25T00:00:00.250Z",
             "name": "web",
             "group": "web",
             "expected": False,
@@ -146,7 +146,7 @@ def test_events_on_a_line() -> None:
             "why": "a b",
         },
     )
-    assert line(event).partition(".250 ")[2] == 'PROCESS_STATE_EXITED web expected=false why="a b"'
+    assert line(event) == '2026-11-25T00:00:00.250Z PROCESS_STATE_EXITED web expected=false why="a b"'
     assert line(Event("PROCESS_GROUP_ADDED", 1, {"group": "g\x1b"})) == r"PROCESS_GROUP_ADDED g\x1b"
 
 

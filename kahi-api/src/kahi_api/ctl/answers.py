@@ -60,7 +60,8 @@ def show_ready(target: Target, names: Sequence[str]) -> int:
             return 0
         states = {process["name"]: process["state"] for process in client.raw_processes()}
     waiting = [*readiness.failing, *readiness.pending]
-    _print("NOT READY: " + ", ".join(f"{name} ({states.get(name, 'UNKNOWN')})" for name in waiting))
+    reasons = ", ".join(f"{name} ({states.get(name, 'UNKNOWN')})" for name in waiting)
+    _print(f"NOT READY: {reasons}" if reasons else "NOT READY")
     return 1
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kahi.cli.terminal import printable
+from kahi.cli.terminal import complain, printable
 from kahi_api.ctl.completion import event_types
 from kahi_api.ctl.options import connection_options, pass_target
 from kahi_api.ctl.tail import waits
@@ -46,7 +45,12 @@ def events(target: Target, follow: bool, types: str, as_json: bool) -> None:
         if not follow:
             return
         for event in client.follow_events(wanted, since=last, waiting=waits):
-            _print(event, as_json)
+            if event.type == "dropped":
+                complain(f"{event.data.get('events', 'some')} events were missed")
+            elif event.type == "reset":
+                complain("another daemon is there now; what it did before is not shown")
+            else:
+                _print(event, as_json)
 
 
 def _is_below(kind: str, prefix: str) -> bool:
@@ -69,15 +73,9 @@ def line(event: Event) -> str:
     name = fields.pop("name", None) or fields.get("group") or ""
     if fields.get("group") == name:
         del fields["group"]
-    words = [_when(event.data.get("time")), event.type, str(name)]
+    words = [str(event.data.get("time", "")), event.type, str(name)]
     words += [f"{key}={_value(value)}" for key, value in fields.items()]
     return printable(" ".join(filter(None, words)))
-
-
-def _when(moment: Any) -> str:
-    if isinstance(moment, int | float):
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)) + f".{int(moment % 1 * 1000):03d}"
-    return "" if moment is None else str(moment)
 
 
 def _value(value: Any) -> str:
