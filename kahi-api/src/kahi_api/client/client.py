@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from kahi_api.client.address import parse_address
-from kahi_api.client.errors import ApiError, ConnectionLost
-from kahi_api.client.http import SILENCE, Connection, Response
+from kahi_api.client.session import Session, basic_authorization
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,11 +39,8 @@ class Client:
         timeout: float | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._address = parse_address(address, tls)
-        self._headers = _basic(username, password) if username or password else {}
-        self._connection = Connection(self._address, self._headers, timeout)
-        self._streams: set[Connection] = set()
-        self._is_closed = False
+        headers = basic_authorization(username, password) if username or password else {}
+        self._session = Session(parse_address(address, tls), headers, timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -56,33 +51,30 @@ class Client:
     @property
     def address(self) -> str:
         """Where the daemon is."""
-        return str(self._address)
+        return str(self._session.address)
 
     def close(self) -> None:
         """Close the connection, and end what is followed, in another thread too."""
-        self._is_closed = True
-        self._connection.close()
-        for stream in tuple(self._streams):
-            stream.interrupt()
+        self._session.close()
 
     # Processes
 
     def raw_processes(self) -> list[dict[str, Any]]:
         """All processes, just as the daemon sent them."""
-        return self._json("GET", "/api/v1/processes")
+        return self._session.json("GET", "/api/v1/processes")
 
     def processes(self, *, group: str = "", state: str = "") -> list[Process]:
         """All processes in name order, or those of a group or in a state."""
         from kahi_api.client.objects import Process, made
 
         query = _query(group=group, state=state)
-        return [made(Process, entry) for entry in self._json("GET", f"/api/v1/processes{query}")]
+        return [made(Process, entry) for entry in self._session.json("GET", f"/api/v1/processes{query}")]
 
     def process(self, name: str) -> Process:
         """One process."""
         from kahi_api.client.objects import Process, made
 
-        return made(Process, self._json("GET", _path(name)))
+        return made(Process, self._session.json("GET", _path(name)))
 
     def start(self, name: str, *, wait: bool = True) -> Process:
         """Start one process; with ``wait`` until its first attempt is decided."""
@@ -111,12 +103,12 @@ class Client:
         body = {"action": action, "targets": list(targets)}
         if signal:
             body["signal"] = signal
-        answer = self._json("POST", f"/api/v1/actions?wait={_word(wait)}", body)
+        answer = self._session.json("POST", f"/api/v1/actions?wait={_word(wait)}", body)
         return [made(Result, entry) for entry in answer]
 
     def signal(self, name: str, signal: str) -> None:
         """Send a signal to one process."""
-        self._json("POST", f"{_path(name)}/signal", {"signal": signal})
+        self._session.json("POST", f"{_path(name)}/signal", {"signal": signal})
 
     # Input and output
 
@@ -127,7 +119,7 @@ class Client:
         body: dict[str, Any] = {"data_base64": binascii.b2a_base64(data, newline=False).decode()}
         if end:
             body["end"] = True
-        self._json("POST", f"{_path(name)}/stdin", body)
+        self._session.json("POST", f"{_path(name)}/stdin", body)
 
     def log(
         self, name: str, stream: str = "stdout", *, offset: int | None = None, length: int = 1600
@@ -155,11 +147,11 @@ class Client:
             is_file = process.stderr_logfile if stream == "stderr" else process.stdout_logfile
             return last if is_file else "0"
 
-        yield from _pieces(self._follow(path, str(offset), waiting, again), offset)
+        yield from _pieces(self._session.follow(path, str(offset), waiting, again), offset)
 
     def clear_log(self, name: str, stream: str = "stdout") -> None:
         """Empty a log."""
-        self._json("DELETE", f"{_path(name)}/log/{_quoted(stream)}")
+        self._session.json("DELETE", f"{_path(name)}/log/{_quoted(stream)}")
 
     def attach(self, name: str) -> Iterator[LogPiece | Event]:
         """Both streams of a process as they grow, and its changes of state.
@@ -169,7 +161,7 @@ class Client:
         Raises:
             ApiError: at once, when somebody else is attached, or the process takes no input.
         """
-        return _attached(self._events(f"{_path(name)}/attach"))
+        return _attached(self._session.events(f"{_path(name)}/attach"))
 
     # Groups and configuration
 
@@ -177,19 +169,19 @@ class Client:
         """Active groups in name order."""
         from kahi_api.client.objects import Group, made
 
-        return [made(Group, entry) for entry in self._json("GET", "/api/v1/groups")]
+        return [made(Group, entry) for entry in self._session.json("GET", "/api/v1/groups")]
 
     def add_group(self, name: str) -> None:
         """Make a group of the configuration active."""
-        self._json("POST", "/api/v1/groups", {"name": name})
+        self._session.json("POST", "/api/v1/groups", {"name": name})
 
     def remove_group(self, name: str) -> None:
         """Make a group inactive; it must be down."""
-        self._json("DELETE", f"/api/v1/groups/{_quoted(name)}")
+        self._session.json("DELETE", f"/api/v1/groups/{_quoted(name)}")
 
     def config(self) -> dict[str, Any]:
         """The resolved configuration, without secrets."""
-        return self._json("GET", "/api/v1/config")
+        return self._session.json("GET", "/api/v1/config")
 
     def reread(self) -> Changes:
         """What an update would do."""
@@ -205,17 +197,17 @@ class Client:
         """Version, pid and plugins of the daemon."""
         from kahi_api.client.objects import Version, made
 
-        return made(Version, self._json("GET", "/api/v1/version"))
+        return made(Version, self._session.json("GET", "/api/v1/version"))
 
     def health(self) -> str:
         """``ok``, or what is wrong with the daemon."""
-        return str(self._probe("/healthz").get("status", ""))
+        return str(self._session.probe("/healthz").get("status", ""))
 
     def ready(self, processes: Sequence[str] = ()) -> Readiness:
         """Whether everything that starts by itself is up, or these processes are."""
         from kahi_api.client.objects import Readiness
 
-        answer = self._probe(f"/readyz{_query(process=','.join(processes))}")
+        answer = self._session.probe(f"/readyz{_query(process=','.join(processes))}")
         return Readiness(
             answer.get("status") == "ready", list(answer.get("pending", ())), list(answer.get("failing", ()))
         )
@@ -226,15 +218,15 @@ class Client:
 
     def follow_daemon_log(self, *, offset: int, waiting: Waiting | None = None) -> Iterator[LogPiece]:
         """What the daemon's own log grows by; see `follow_log`."""
-        yield from _pieces(self._follow("/api/v1/log/stream", str(offset), waiting), offset)
+        yield from _pieces(self._session.follow("/api/v1/log/stream", str(offset), waiting), offset)
 
     def reopen_logs(self) -> None:
         """Have all log files opened anew, as after somebody moved them."""
-        self._json("POST", "/api/v1/logs/reopen")
+        self._session.json("POST", "/api/v1/logs/reopen")
 
     def send_event(self, kind: str, data: str = "") -> int:
         """Publish a ``REMOTE_COMMUNICATION`` event for listeners and plugins; returns its serial."""
-        return int(self._json("POST", "/api/v1/events", {"type": kind, "data": data})["serial"])
+        return int(self._session.json("POST", "/api/v1/events", {"type": kind, "data": data})["serial"])
 
     def events(self, *, since: int = 0, limit: int | None = None) -> list[Event]:
         """What happened recently, oldest first; with a serial above ``since``, the newest ``limit``."""
@@ -243,7 +235,7 @@ class Client:
         query = _query(since=str(since) if since else "", limit="" if limit is None else str(limit))
         return [
             Event(str(entry["type"]), int(entry["serial"]), entry)
-            for entry in self._json("GET", f"/api/v1/events{query}")
+            for entry in self._session.json("GET", f"/api/v1/events{query}")
         ]
 
     def follow_events(
@@ -263,80 +255,31 @@ class Client:
         from kahi_api.client.following import happened
 
         path = f"/api/v1/events/stream{_query(types=','.join(types), process=process)}"
-        for event in self._follow(path, "" if since is None else str(since), waiting):
+        for event in self._session.follow(path, "" if since is None else str(since), waiting):
             yield happened(event)
 
     def shutdown(self) -> None:
         """Have the daemon stop everything and end; returns at once."""
-        self._json("POST", "/api/v1/shutdown")
+        self._session.json("POST", "/api/v1/shutdown")
 
     def _operate(self, name: str, action: str, wait: bool) -> Process:
         from kahi_api.client.objects import Process, made
 
-        return made(Process, self._json("POST", f"{_path(name)}/{action}?wait={_word(wait)}"))
+        return made(Process, self._session.json("POST", f"{_path(name)}/{action}?wait={_word(wait)}"))
 
     def _changes(self, word: str, body: object) -> Changes:
         from kahi_api.client.objects import Changes, made
 
-        return made(Changes, self._json("POST", f"/api/v1/config/{word}", body))
+        return made(Changes, self._session.json("POST", f"/api/v1/config/{word}", body))
 
     def _log(self, path: str, offset: int | None, length: int) -> LogPiece:
         from kahi_api.client.objects import LogPiece
 
         query = _query(length=str(length), offset="" if offset is None else str(offset))
-        response = _checked(self._connection.request("GET", path + query))
+        response = self._session.request("GET", path + query)
         headers = response.headers
         return LogPiece(
             response.body, int(headers.get("x-log-offset", "0")), int(headers.get("x-log-missed", "0"))
-        )
-
-    def _probe(self, target: str) -> dict[str, Any]:
-        response = self._connection.request("GET", target)
-        return _decoded(response if response.status in (200, 503) else _checked(response))
-
-    def _json(self, method: str, target: str, body: object = None) -> Any:
-        data = b"" if body is None else json.dumps(body).encode()
-        return _decoded(_checked(self._connection.request(method, target, data)))
-
-    def _events(self, target: str, last: str = "") -> Iterator[ServerEvent | None]:
-        """Open a stream; it is closed with its iterator. Raises before there is one to iterate over."""
-        connection = Connection(self._address, self._headers, SILENCE)
-        self._streams.add(connection)
-        try:
-            status, _, chunks = connection.stream(target, {"Last-Event-ID": last} if last else {})
-            if status >= 400:
-                raise _error(status, b"".join(chunks))
-        except BaseException:
-            self._forget(connection)
-            raise
-        stream = self._read(connection, chunks)
-        # A generator that has begun cleans up, also when nobody iterates over it.
-        next(stream)
-        return stream
-
-    def _read(self, connection: Connection, chunks: Iterator[bytes]) -> Iterator[ServerEvent | None]:
-        from kahi_api.client.sse import events
-
-        try:
-            yield None
-            yield from events(chunks)
-        except ConnectionLost:
-            if not self._is_closed:
-                raise
-        finally:
-            self._forget(connection)
-
-    def _forget(self, connection: Connection) -> None:
-        self._streams.discard(connection)
-        connection.close()
-
-    def _follow(
-        self, path: str, last: str, waiting: Waiting | None, again: Callable[[str], str] | None = None
-    ) -> Iterator[ServerEvent]:
-        from kahi_api.client.following import follow
-
-        return follow(
-            lambda last: self._events(path, last), last, waiting, again, is_over=lambda: self._is_closed
         )
 
 
@@ -376,31 +319,3 @@ def _query(**values: str) -> str:
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _basic(username: str, password: str) -> dict[str, str]:
-    import binascii
-
-    token = binascii.b2a_base64(f"{username}:{password}".encode(), newline=False).decode()
-    return {"Authorization": f"Basic {token}"}
-
-
-def _checked(response: Response) -> Response:
-    if response.status >= 400:
-        raise _error(response.status, response.body)
-    return response
-
-
-def _decoded(response: Response) -> Any:
-    try:
-        return json.loads(response.body)
-    except ValueError:
-        raise ConnectionLost("the daemon answered something that is no JSON") from None
-
-
-def _error(status: int, body: bytes) -> ApiError:
-    try:
-        answer = json.loads(body)
-        return ApiError(status, str(answer["code"]), str(answer["error"]))
-    except (ValueError, KeyError, TypeError):
-        return ApiError(status, "SERVER_ERROR", f"the daemon answered {status}")
