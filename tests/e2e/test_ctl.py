@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -225,6 +226,61 @@ def test_version_and_health(daemon: Start) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", running.ctl("version").stdout)
     done = running.ctl("health")
     assert (done.returncode, done.stdout) == (0, "OK\n")
+
+
+def test_ready(daemon: Start) -> None:
+    running = daemon(
+        f"[programs.web]\n{SLEEPER}\n[programs.slow]\ncommand = 'sleep 3600'\nstartsecs = 4\n"
+        f"[programs.once]\n{python('print(1)')}\noneshot = true\n[programs.off]\n{SLEEPER}autostart = false\n"
+    )
+    running.wait_for("once", "EXITED")
+    done = running.ctl("ready")
+    assert (done.returncode, done.stdout) == (1, "NOT READY: slow (STARTING)\n")
+    done = running.ctl("ready", "--process", "web,once")
+    assert (done.returncode, done.stdout) == (0, "READY\n")
+    done = running.ctl("ready", "--process", "off,web")
+    assert (done.returncode, done.stdout) == (1, "NOT READY: off (STOPPED)\n")
+    running.wait_for("slow", "RUNNING")
+    assert running.ctl("ready").stdout == "READY\n"
+    # The long way, by the command itself.
+    assert running.ctl("ready", "--process=web").stdout == "READY\n"
+    unknown = running.ctl("ready", "--process", "none")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr == "kahi: no such process: none\n"
+
+
+def test_events(daemon: Start) -> None:
+    running = daemon(SEVERAL)
+    running.wait_for("web", "RUNNING")
+    lines = running.ctl("events").stdout.splitlines()
+    assert any(
+        re.fullmatch(r"\S+Z PROCESS_STATE_STARTING web from_state=STOPPED.*", line) for line in lines
+    )
+    assert any(line.endswith(" PROCESS_GROUP_ADDED worker added=true") for line in lines)
+    only = running.ctl("events", "--types", "process_group,supervisor_state").stdout.splitlines()
+    assert {line.split()[1].rpartition("_")[0] for line in only} == {"PROCESS_GROUP", "SUPERVISOR_STATE"}
+    found = [json.loads(line) for line in running.ctl("events", "--json").stdout.splitlines()]
+    assert [event["serial"] for event in found] == sorted(event["serial"] for event in found)
+    following = follower(running, "events", "-f", "--types", "process_state_stopped,process_state_running")
+    assert following.stdout is not None
+    past = [following.stdout.readline() for _ in range(3)]
+    assert all(b" PROCESS_STATE_RUNNING w" in line for line in past)
+    running.ctl("stop", "web")
+    assert b" PROCESS_STATE_STOPPED web from_state=STOPPING pid=" in following.stdout.readline()
+    # It goes on with the next daemon, and says so.
+    running.terminate()
+    again = daemon(f"[programs.other]\n{SLEEPER}")
+    again.wait_for("other", "RUNNING")
+
+    def follows_again() -> bool:
+        again.ctl("restart", "other")
+        return bool(select.select([following.stdout], [], [], 1)[0])
+
+    eventually(follows_again, "an event of the next daemon")
+    code, output, errors = interrupt(following)
+    assert code == 130
+    assert b" other " in output
+    assert b"waiting for it to come back" in errors
 
 
 # Operating

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,86 @@ def test_quick_work_shows_nothing(daemon: Start, ctl: Shown) -> None:
     stopping = ctl(running, "stop", "web")
     assert stopping.wait() == 0
     assert stopping.text.endswith("web: stopped\r\n")
+
+
+def test_watching(daemon: Start, ctl: Shown) -> None:
+    running = daemon(SEVERAL)
+    running.wait_for("web", "RUNNING")
+    running.wait_for("broken", "FATAL")
+    watching = ctl(running, "status", "--watch")
+    watching.wait_for("2 processes: 1 FATAL, 1 RUNNING")
+    assert "\x1b[?1049h" in watching.text
+    assert not watching.is_cooked()
+    # The clock goes on without anything happening.
+    watching.wait_for("uptime 0:00:0[2-9]")
+    running.ctl("stop", "web")
+    watching.wait_for("web +STOPPED.*1 FATAL, 1 STOPPED")
+    watching.resize(40, 4)
+    watching.wait_for("… 2 more")
+    watching.send("q")
+    assert watching.wait() == 0
+    assert watching.is_cooked()
+    assert watching.text.endswith("\x1b[?25h\x1b[?1049l")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda watching: watching.send("\x03"), 130),
+        (lambda watching: watching.signal(signal.SIGTERM), 143),
+        (lambda watching: watching.signal(signal.SIGHUP), 129),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
+)
+def test_the_terminal_is_given_back_however_watching_ends(
+    daemon: Start, ctl: Shown, end: Callable[[Terminal], None], code: int
+) -> None:
+    running = daemon(SEVERAL)
+    watching = ctl(running, "status", "--watch")
+    watching.wait_for("q ends")
+    end(watching)
+    assert watching.wait() == code
+    assert watching.is_cooked()
+    assert watching.text.endswith("\x1b[?25h\x1b[?1049l")
+    assert "Traceback" not in watching.text
+
+
+def test_watching_stops_with_ctrl_z_and_goes_on(daemon: Start, terminal: Shown) -> None:
+    running = daemon(SEVERAL)
+    shell = terminal(["bash", "--norc", "-i"], {"PS1": "ready> "})
+    shell.wait_for("ready> ")
+    shell.send(f"{sys.executable} -m kahi ctl -s {running.socket} status --watch\n")
+    shell.wait_for("q ends")
+    shell.send("\x1a")
+    shell.wait_for("Stopped.*ready> ")
+    assert "\x1b[?1049l" in shell.text
+    before = shell.text.count("\x1b[?1049h")
+    shell.send("fg\n")
+    shell.wait_for("q ends")
+    assert shell.text.count("\x1b[?1049h") == before + 1
+    shell.send("q")
+    shell.wait_for("ready> ")
+    shell.send("exit\n")
+    assert shell.wait() == 0
+
+
+def test_watching_waits_for_the_daemon(daemon: Start, ctl: Shown) -> None:
+    running = daemon(SEVERAL)
+    running.wait_for("web", "RUNNING")
+    watching = ctl(running, "status", "--watch", "web", "none")
+    watching.wait_for("kahi: no such process: none")
+    running.terminate()
+    watching.wait_for("kahi: (the daemon has ended|cannot connect)")
+    again = daemon(SEVERAL)
+    pid = again.wait_for("web", "RUNNING").pid
+    watching.wait_for(f"web +RUNNING +{pid}")
+    watching.send("q")
+    assert watching.wait() == 0
+
+
+def test_watching_needs_a_terminal(daemon: Start) -> None:
+    done = daemon("").ctl("status", "--watch")
+    assert (done.returncode, done.stderr) == (1, "kahi: --watch needs a terminal\n")
 
 
 WITHOUT_PROMPT_TOOLKIT = """

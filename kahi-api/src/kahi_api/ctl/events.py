@@ -17,8 +17,8 @@ from kahi_api.ctl.target import Target
 if TYPE_CHECKING:
     from kahi_api.client import Event
 
-AROUND = ("type", "serial", "time")
-"""Fields that every event has."""
+IMPLIED = ("type", "serial", "time", "state")
+"""Fields that every event has, or that its type tells."""
 
 
 @click.command()
@@ -66,16 +66,20 @@ def _print(event: Event, as_json: bool) -> None:
 
 
 def line(event: Event) -> str:
-    """One event on one line: when, what, and its fields."""
-    fields = {
-        key: value for key, value in event.data.items() if key not in AROUND and value not in ("", None)
-    }
+    """One event on one line: when, what, and those of its fields that say something."""
+    fields = dict(event.data)
+    when = str(fields.get("time", ""))
     name = fields.pop("name", None) or fields.get("group") or ""
     if fields.get("group") == name:
         del fields["group"]
-    words = [str(event.data.get("time", "")), event.type, str(name)]
-    words += [f"{key}={_value(value)}" for key, value in fields.items()]
-    return printable(" ".join(filter(None, words)))
+    if not event.type.endswith("_EXITED"):
+        fields.pop("expected", None)
+    told = [
+        f"{key}={_value(value)}"
+        for key, value in fields.items()
+        if (key not in IMPLIED and value not in ("", None, 0, [])) or value is False
+    ]
+    return printable(" ".join(filter(None, [when, event.type, str(name), *told])))
 
 
 def _value(value: Any) -> str:
