@@ -128,7 +128,7 @@ def test_without_the_api_programs_run_all_the_same(daemon: Start, short_tmp: Pat
     )
     eventually(mark.exists, "the program ran")
     assert not running.socket.exists()
-    running.says("pip install 'kahi[api]'")
+    running.says("[server]: belongs to plugin 'api', which is disabled")
     assert running.terminate() == 0
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from kahi.config.loading import PLUGIN_TABLES, PROGRAM_TABLES
+from kahi.config.absent import PLUGIN_TABLES
+from kahi.config.loading import PROGRAM_TABLES
 from kahi.config.models import GroupModel, SupervisorSettings
 from kahi.hookspecs import ConfigSection
 from kahi_migrate.draft import Draft, Entry, Remark, Table

@@ -13,13 +13,16 @@ from typing import Any, Final
 
 from kahi.config.expansion import ExpansionError, expand
 from kahi.config.positions import Path, key_lines
-from kahi.config.toml import is_list
+from kahi.config.toml import is_list, is_table
 from kahi.errors import ConfigError, Problem
 
 MAX_SIZE: Final = 1024 * 1024
 MAX_DEPTH: Final = 8
 MAX_FILES: Final = 1000
 MAX_KEY_PARTS: Final = 32
+
+NAMED: Final = frozenset({"programs", "fcgi_programs", "eventlisteners", "groups"})
+"""Core's tables of named tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Source:
         place = path
         while place and place not in self.lines:
             place = place[:-1]
-        return Problem(self.path, self.lines.get(place, 0), _where(path), message)
+        return Problem(self.path, self.lines.get(place, 0), _where(path, self.table), message)
 
 
 @dataclass(slots=True)
@@ -165,13 +168,11 @@ def _included(source: Source, sources: Sources, environ: Mapping[str, str]) -> l
     return found
 
 
-def _where(path: Path) -> str:
+def _where(path: Path, table: dict[str, Any]) -> str:
     """``[programs.web] startsecs``, as a person would point at it."""
-    if not path:
-        return ""
-    if len(path) == 1:
-        return path[0] if path[0] == "include" else f"[{path[0]}]"
-    depth = 1 if path[0] == "supervisor" or len(path) == 2 else 2
-    if len(path) == 2 and path[0] != "supervisor":
-        return f"[{'.'.join(path)}]"
-    return f"[{'.'.join(path[:depth])}] {'.'.join(path[depth:])}"
+    if not path or path == ("include",):
+        return "".join(path)
+    outer = table.get(path[0])
+    inner = is_table(outer) and len(path) > 1 and is_table(outer.get(path[1]))
+    depth = 2 if path[0] in NAMED or (inner and path[0] != "supervisor") else 1
+    return f"[{'.'.join(path[:depth])}] {'.'.join(path[depth:])}".rstrip()

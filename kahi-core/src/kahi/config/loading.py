@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kahi.config import checks
+from kahi.config.absent import PLUGIN_TABLES, accepted, install_hint, may_belong
 from kahi.config.config import Config
 from kahi.config.files import Source, Sources, read_all
 from kahi.config.health import HealthKinds
@@ -25,7 +26,7 @@ from kahi.config.models import (
 from kahi.config.place import Place
 from kahi.config.programs import ProgramReader
 from kahi.config.toml import is_list, is_table
-from kahi.config.validation import Report, expand_table, validate
+from kahi.config.validation import OnFailure, Report, expand_table, validate
 from kahi.config.values import check_name
 from kahi.definition import GroupDefinition, ProcessDefinition
 from kahi.errors import ConfigError, Problem, nearest
@@ -33,14 +34,6 @@ from kahi.hookspecs import ConfigSection
 
 MAIN_ONLY: Final = frozenset({"supervisor", "server"})
 """Tables that an included file may not hold."""
-
-PLUGIN_TABLES: Final[Mapping[str, str]] = {
-    "server": "api",
-    "webui": "webui",
-    "metrics": "metrics",
-    "webhooks": "webhooks",
-}
-"""Tables of the official plugins, and the extra that brings each."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -69,6 +62,8 @@ def load(
     environ: Mapping[str, str] | None = None,
     sources: Sources | None = None,
     health_kinds: HealthKinds | None = None,
+    out_of_service: Mapping[str, str] | None = None,
+    on_failure: OnFailure | None = None,
 ) -> Config:
     """Read, check and resolve a configuration; may block on the disk.
 
@@ -77,13 +72,19 @@ def load(
         environ: what ``${NAME}`` refers to; the process's own environment when None.
         sources: the files, when they have been read already.
         health_kinds: kinds of health checks that plugins bring.
+        out_of_service: what is the matter with plugins whose tables nobody knows; unknown tables may
+            be theirs, and are accepted with a warning.
+        on_failure: told of the model of a plugin that fails in another way than by finding mistakes;
+            its table is then accepted with a warning. Otherwise that is a mistake, too.
 
     Raises:
         ConfigError: with every problem of all files.
     """
     variables = dict(os.environ if environ is None else environ)
     found = sources or read_all(path, variables)
-    return _Loading(found, sections, variables, health_kinds or {}).result(path)
+    report = Report(list(found.errors), list(found.warnings), may_belong(out_of_service or {}), on_failure)
+    loading = _Loading(found, sections, variables, health_kinds or {}, out_of_service or {}, report)
+    return loading.result(path)
 
 
 def disabled_plugins(sources: Sources) -> list[str]:
@@ -102,13 +103,16 @@ class _Loading:
         sections: Sequence[ConfigSection],
         environ: dict[str, str],
         health_kinds: HealthKinds,
+        out_of_service: Mapping[str, str],
+        report: Report,
     ) -> None:
         self._sources = sources
         self._environ = environ
         self._health_kinds = health_kinds
         self._tables = {s.name: s for s in sections if not s.in_program}
-        self._program_keys = {s.name: s.model for s in sections if s.in_program}
-        self._report = Report(list(sources.errors), list(sources.warnings))
+        self._program_keys = {s.name: s.model for s in sections if s.in_program and _is_free(s, report)}
+        self._out_of_service = out_of_service
+        self._report = report
         self._named: dict[str, dict[str, _Named]] = {table: {} for table in (*PROGRAM_TABLES, "groups")}
         self._programs: dict[str, _Named] = {}
         self._single: dict[str, tuple[Source, Any]] = {}
@@ -149,6 +153,8 @@ class _Loading:
                 self._take_named(source, name, value)
             elif name == "supervisor" or name in self._tables:
                 self._take_single(source, name, value)
+            elif remark := accepted(name, self._out_of_service):
+                self._report.warning(source, (name,), remark)
             else:
                 self._report.unknown(source, (name,), self._unknown_table(name))
 
@@ -189,10 +195,8 @@ class _Loading:
             self._single[name] = (source, value)
 
     def _unknown_table(self, name: str) -> str:
-        if name in PLUGIN_TABLES:
-            return f"needs a plugin that is not installed: pip install 'kahi[{PLUGIN_TABLES[name]}]'"
         known = [*self._named, *self._tables, "supervisor", "include", *PLUGIN_TABLES]
-        return f"is no table of the configuration{nearest(name, known)}"
+        return install_hint(name) or f"is no table of the configuration{nearest(name, known)}"
 
     def _settings(self) -> SupervisorSettings:
         return self._one("supervisor", SupervisorSettings) or SupervisorSettings()
@@ -274,8 +278,8 @@ class _Loading:
             if section.many:
                 found[name] = self._many(name, section.model)
             else:
-                model = self._one(name, section.model)
-                found[name] = self._default(section.model) if model is None else model
+                there = name in self._single
+                found[name] = self._one(name, section.model) if there else self._default(section.model)
         return found
 
     def _many(self, table: str, model: type[BaseModel]) -> dict[str, BaseModel]:
@@ -291,8 +295,26 @@ class _Loading:
                 found[name] = validated
         return found
 
-    def _default(self, model: type[BaseModel]) -> BaseModel:
-        return model()
+    def _default(self, model: type[BaseModel]) -> BaseModel | None:
+        """What a table says that is not there; None when it would have to say something."""
+        try:
+            return model()
+        except ValidationError:
+            return None
+        except Exception as error:
+            if self._report.on_failure is None:
+                raise
+            self._report.on_failure(model, error)
+            return None
+
+
+def _is_free(section: ConfigSection, report: Report) -> bool:
+    """Whether a key that a plugin adds to programs is none of core's; the plugin fails if it is."""
+    if not any(section.name in model.model_fields for model in PROGRAM_TABLES.values()):
+        return True
+    if report.on_failure is not None:
+        report.on_failure(section.model, ValueError(f"{section.name!r} is a key of core"))
+    return False
 
 
 def _priority(named: _Named, processes: Sequence[ProcessDefinition]) -> int:

@@ -265,8 +265,12 @@ class ProgramReader:
     def _extensions(self, place: Place, raw: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, model in self._plugin_keys.items():
-            if key in raw:
+            if key not in raw:
+                continue
+            if is_table(raw[key]):
                 found[key] = validate(model, raw[key], (*place.path, key), place.source, self._report)
+            else:
+                place.error(self._report, key, "is no table")
         return found
 
     def _absolute(self, path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -20,9 +20,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "int_type": "is no whole number",
+    "int_parsing": "is no whole number",
     "int_from_float": "is no whole number",
     "float_type": "is no number",
+    "float_parsing": "is no number",
     "finite_number": "is no finite number",
+    "bool_parsing": "is neither true nor false",
     "bool_type": "is neither true nor false",
     "string_type": "is no text",
     "string_too_short": "is empty",
@@ -38,12 +41,23 @@ _MESSAGES: Final[Mapping[str, str]] = {
 }
 
 
+OnFailure = Callable[[type[BaseModel], Exception], None]
+"""Told of a model that could not judge a table, and why."""
+
+
 @dataclass(slots=True)
 class Report:
-    """What was found wrong or odd so far."""
+    """What was found wrong or odd so far.
+
+    Args:
+        may_belong: to which plugins an unknown table in a program may belong; it is then accepted.
+        on_failure: told of models that fail themselves.
+    """
 
     errors: list[Problem]
     warnings: list[Problem]
+    may_belong: str = ""
+    on_failure: OnFailure | None = None
     _unknown: list[Problem] = field(default_factory=list[Problem])
 
     def error(self, source: Source, path: Path, message: str) -> None:
@@ -54,9 +68,20 @@ class Report:
         """Something odd."""
         self.warnings.append(source.problem(path, message))
 
-    def unknown(self, source: Source, path: Path, message: str) -> None:
+    def unknown(self, source: Source, path: Path, message: str, *, is_table: bool = False) -> None:
         """A key or table that nobody knows."""
-        self._unknown.append(source.problem(path, message))
+        if is_table and self.may_belong:
+            self.warning(source, path, f"{message}, it {self.may_belong}")
+        else:
+            self._unknown.append(source.problem(path, message))
+
+    def failed(self, source: Source, path: Path, model: type[BaseModel], error: Exception) -> None:
+        """A model failed itself, by an error in its code."""
+        if self.on_failure is None:
+            self.error(source, path, f"can not be checked: {error!r}")
+        else:
+            self.on_failure(model, error)
+            self.warning(source, path, "can not be checked, its plugin failed")
 
     def refuse_unknown_keys(self, *, strict: bool) -> None:
         """Make unknown keys errors when ``strict``, else warnings."""
@@ -114,7 +139,9 @@ def validate(
         for key, alternatives in messages.items():
             # Several for one key: none of the forms that it may have fits.
             report.error(source, (*path, *key), " and ".join(dict.fromkeys(alternatives)))
-        return None
+    except Exception as error:  # noqa: BLE001 - boundary: models of plugins
+        report.failed(source, path, model, error)
+    return None
 
 
 def _report_unknown_keys(
@@ -129,7 +156,7 @@ def _report_unknown_keys(
         field = model.model_fields.get(key)
         if field is None and key not in also_known:
             hint = nearest(key, [*model.model_fields, *also_known])
-            report.unknown(source, (*path, key), f"is no known key{hint}")
+            report.unknown(source, (*path, key), f"is no known key{hint}", is_table=is_table(value))
         elif (
             field is not None
             and is_table(value)

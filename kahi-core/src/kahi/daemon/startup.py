@@ -24,18 +24,23 @@ class Loaded:
 
     def load_again(self) -> Config:
         """Read the same files anew; may block. Raises ConfigError."""
-        kinds = {kind: found for kind, (_, found) in self.plugins.health_checks.items()}
+        plugins = self.plugins
         config = load(
-            self.config.path, sections=self.plugins.sections, environ=self.environ, health_kinds=kinds
+            self.config.path,
+            sections=plugins.sections,
+            environ=self.environ,
+            health_kinds={kind: found for kind, (_, found) in plugins.health_checks.items()},
+            out_of_service=plugins.out_of_service(),
         )
-        return _checked(config, self.plugins)
+        return _checked(config, plugins)
 
 
-def load_everything(path: str = "") -> Loaded:
+def load_everything(path: str = "", plugins: PluginManager | None = None) -> Loaded:
     """Find the configuration and the plugins, and read the one with the help of the others.
 
     Args:
         path: the main file; "" looks at the usual places.
+        plugins: those to use in place of the installed ones.
 
     Raises:
         ConfigError: with everything that is wrong.
@@ -46,15 +51,17 @@ def load_everything(path: str = "") -> Loaded:
     sources = read_all(path or find(environ), environ)
     if sources.errors:
         raise ConfigError(sources.errors)
-    plugins = PluginManager()
-    plugins.discover(disabled_plugins(sources))
-    main = sources.files[0].path
+    if plugins is None:
+        plugins = PluginManager()
+        plugins.discover(disabled_plugins(sources))
     config = load(
-        main,
+        sources.files[0].path,
         sections=plugins.declare_sections(),
         environ=environ,
         sources=sources,
         health_kinds=plugins.declare_health_checks(),
+        out_of_service=plugins.out_of_service(),
+        on_failure=plugins.fail_model,
     )
     plugins.require(config.supervisor.required_plugins)
     return Loaded(_checked(config, plugins), plugins, environ)

@@ -33,6 +33,8 @@ from kahi.plugins.registration import ADD_HOOK, EVENT_HOOK, RegistrationError, S
 if TYPE_CHECKING:
     import ssl
 
+    from pydantic import BaseModel
+
     from kahi.config.config import Config
     from kahi.definition import ProcessDefinition
     from kahi.events import Event
@@ -65,6 +67,7 @@ class PluginManager:
         self._infos: dict[str, PluginInfo] = {}
         self._plugins: dict[str, Any] = {}
         self._packages: dict[str, str] = {}
+        self._models: dict[str, list[type[BaseModel]]] = {}
         self._named_errors: set[tuple[str, str, str]] = set()
         self.specifications: list[tuple[str, object]] = [("", hookspecs)]
         """Where hooks are specified: the plugin that added them ("" for core), and the namespace."""
@@ -129,11 +132,8 @@ class PluginManager:
 
     def out_of_service(self) -> dict[str, str]:
         """Plugins whose tables nobody knows, and what is the matter with each."""
-        return {
-            info.name: f"{info.status}: {info.reason}"
-            for info in self.list()
-            if info.status != "active" and not info.tables
-        }
+        unusable = self._unusable()
+        return {name: what for name, what in unusable.items() if not self._infos[name].tables}
 
     def owner_of(self, function: Callable[..., Any]) -> str:
         """The plugin whose code a function is, "" when it is no plugin's."""
@@ -164,6 +164,12 @@ class PluginManager:
         for other in self.list():
             if name in other.requires and other.status == "active":
                 self.fail(other.name, f"requires plugin {name!r}, which failed")
+
+    def fail_model(self, model: type[BaseModel], error: Exception) -> None:
+        """Take the plugin out of service whose model can not judge what the configuration says."""
+        for name, declared in self._models.items():
+            if model in declared:
+                self.fail(name, f"its model {model.__name__} failed: {error!r}", error)
 
     def count_error(self, name: str, what: str, error: BaseException) -> None:
         """Note that a plugin raised; supervision goes on. What is new is logged with its traceback."""
@@ -230,6 +236,7 @@ class PluginManager:
                 continue
             found |= {(section.name, section.in_program): name for section in declared}
             self._infos[name].tables = tuple(section.name for section in declared)
+            self._models[name] = [section.model for section in declared]
             sections += declared
         self.sections = tuple(sections)
         return self.sections
@@ -333,15 +340,17 @@ class PluginManager:
                 requires[name] = requirements(plugin)
             except RequirementError as error:
                 self.fail(name, str(error))
-        absent = {
-            info.name: f"is {info.status}" for info in self._infos.values() if info.status == "disabled"
-        } | {info.name: "failed" for info in self._infos.values() if info.status == "failed"}
-        ordered, refused = in_order(requires, absent)
+        ordered, refused = in_order(requires, self._unusable())
         for name, why in refused.items():
             self.fail(name, why)
         for name in imported:
             self._infos[name].requires = tuple(requires.get(name, ()))
         return [name for name in ordered if name in imported]
+
+    def _unusable(self) -> dict[str, str]:
+        """What is the matter with each plugin that is not active."""
+        words = {"disabled": "is disabled", "failed": "failed"}
+        return {info.name: words[info.status] for info in self.list() if info.status in words}
 
     def _add_hooks(self, plugin: Any, name: str) -> None:
         """Take over the hooks that a plugin adds. What is wrong with the hook itself is told later."""
