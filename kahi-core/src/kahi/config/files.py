@@ -170,9 +170,10 @@ def _included(source: Source, sources: Sources, environ: Mapping[str, str]) -> l
 
 def _where(path: Path, table: dict[str, Any]) -> str:
     """``[programs.web] startsecs``, as a person would point at it."""
-    if not path or path == ("include",):
-        return "".join(path)
+    if not path:
+        return ""
     outer = table.get(path[0])
     inner = is_table(outer) and len(path) > 1 and is_table(outer.get(path[1]))
     depth = 2 if path[0] in NAMED or (inner and path[0] != "supervisor") else 1
-    return f"[{'.'.join(path[:depth])}] {'.'.join(path[depth:])}".rstrip()
+    where = f"[{'.'.join(path[:depth])}] {'.'.join(path[depth:])}".rstrip()
+    return "include" if where == "[include]" else where
