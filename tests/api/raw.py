@@ -69,3 +69,22 @@ def is_closed(connection: socket.socket) -> bool:
     except OSError:
         return True
     return True
+
+
+def get(place: Path | tuple[str, int], target: str) -> tuple[int, Any]:
+    """Status and body of a GET."""
+    status, _, body = exchange(place, request("GET", target))
+    return status, body
+
+
+def send(place: Path | tuple[str, int], method: str, target: str, body: object = None) -> tuple[int, Any]:
+    """Status and body of a request with a JSON body, or with none."""
+    data = b"" if body is None else json.dumps(body).encode()
+    headers = ("Host: localhost", "Content-Type: application/json") if data else ("Host: localhost",)
+    status, _, answer = exchange(place, request(method, target, data, headers))
+    return status, answer
+
+
+def post(place: Path | tuple[str, int], target: str, body: object = None) -> tuple[int, Any]:
+    """Status and body of a POST."""
+    return send(place, "POST", target, body)

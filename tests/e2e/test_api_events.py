@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kahi_api import limits
-from tests.api.raw import connect, exchange, request
+from tests.api.raw import connect, get, post, request
 from tests.support import Daemon, eventually, python
 
 Start = Callable[..., Daemon]
 SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
-
-
-def get(running: Daemon, target: str) -> tuple[int, Any]:
-    """Status and body of a GET."""
-    status, _, body = exchange(running.socket, request("GET", target))
-    return status, body
-
-
-def post(running: Daemon, target: str, body: object = None) -> tuple[int, Any]:
-    """Status and body of a POST."""
-    data = b"" if body is None else json.dumps(body).encode()
-    headers = ("Host: x", "Content-Type: application/json") if data else ("Host: x",)
-    status, _, answer = exchange(running.socket, request("POST", target, data, headers))
-    return status, answer
 
 
 class Reader:
@@ -66,7 +50,7 @@ def stream(running: Daemon, target: str, *headers: str) -> Iterator[Reader]:
 def test_history_and_stream(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n[programs.b]\n{SLEEPER}\nautostart = false\n")
     running.wait_for("a", "RUNNING")
-    status, history = get(running, "/api/v1/events")
+    status, history = get(running.socket, "/api/v1/events")
     assert status == 200
     types = [event["type"] for event in history]
     assert types[:2] == ["PROCESS_GROUP_ADDED", "PROCESS_GROUP_ADDED"]
@@ -74,16 +58,16 @@ def test_history_and_stream(daemon: Start) -> None:
     started = next(event for event in history if event["type"] == "PROCESS_STATE_RUNNING")
     assert (started["name"], started["group"], started["from_state"]) == ("a", "a", "STARTING")
     assert started["pid"] == running.process("a").pid
-    assert get(running, f"/api/v1/events?since={history[-2]['serial']}")[1] == history[-1:]
-    assert get(running, "/api/v1/events?limit=3")[1] == history[-3:]
-    assert get(running, "/api/v1/events?limit=none")[0] == 400
+    assert get(running.socket, f"/api/v1/events?since={history[-2]['serial']}")[1] == history[-1:]
+    assert get(running.socket, "/api/v1/events?limit=3")[1] == history[-3:]
+    assert get(running.socket, "/api/v1/events?limit=none")[0] == 400
     with stream(running, "/api/v1/events/stream?types=process_state_running,process_state_stopped") as reader:
         head = reader.text.lower()
         assert "content-type: text/event-stream" in head
         assert "cache-control: no-cache" in head
         assert "x-accel-buffering: no" in head
-        post(running, "/api/v1/processes/b/start")
-        post(running, "/api/v1/processes/a/stop")
+        post(running.socket, "/api/v1/processes/b/start")
+        post(running.socket, "/api/v1/processes/a/stop")
         text = reader.until("PROCESS_STATE_STOPPED")
         assert "event: PROCESS_STATE_RUNNING\n" in text
         assert "STARTING\n" not in text
@@ -113,7 +97,7 @@ def test_ticks_come_only_to_who_names_them(daemon: Start) -> None:
         stream(running, "/api/v1/events/stream") as others,
     ):
         ticks.until("event: TICK_5\n")
-        post(running, "/api/v1/events", {"type": "hello"})
+        post(running.socket, "/api/v1/events", {"type": "hello"})
         assert "TICK" not in others.until("REMOTE_COMMUNICATION")
 
 
@@ -125,19 +109,25 @@ def test_readiness(daemon: Start, short_tmp: Path) -> None:
         f"[programs.once]\n{python(wait)}\noneshot = true\nstartsecs = 3600\n"
     )
     running.wait_for("web", "RUNNING")
-    assert get(running, "/readyz") == (503, {"status": "not_ready", "pending": ["once"], "failing": []})
-    assert get(running, "/readyz?process=web") == (200, {"status": "ready"})
+    assert get(running.socket, "/readyz") == (
+        503,
+        {"status": "not_ready", "pending": ["once"], "failing": []},
+    )
+    assert get(running.socket, "/readyz?process=web") == (200, {"status": "ready"})
     gate.touch()
-    eventually(lambda: get(running, "/readyz") == (200, {"status": "ready"}), "all is ready")
-    assert get(running, "/readyz?process=web,spare")[1]["pending"] == ["spare"]
-    assert get(running, "/readyz?process=web,none") == (
+    eventually(lambda: get(running.socket, "/readyz") == (200, {"status": "ready"}), "all is ready")
+    assert get(running.socket, "/readyz?process=web,spare")[1]["pending"] == ["spare"]
+    assert get(running.socket, "/readyz?process=web,none") == (
         400,
         {"error": "no such process: none", "code": "BAD_REQUEST"},
     )
     running.write_config(f"[programs.broken]\ncommand = '/nowhere/x'\n[programs.web]\n{SLEEPER}\n")
-    post(running, "/api/v1/config/reload")
+    post(running.socket, "/api/v1/config/reload")
     running.wait_for("broken", "FATAL")
-    assert get(running, "/readyz") == (503, {"status": "not_ready", "pending": [], "failing": ["broken"]})
+    assert get(running.socket, "/readyz") == (
+        503,
+        {"status": "not_ready", "pending": [], "failing": ["broken"]},
+    )
 
 
 def test_probes_during_shutdown(daemon: Start, short_tmp: Path) -> None:
@@ -148,9 +138,11 @@ def test_probes_during_shutdown(daemon: Start, short_tmp: Path) -> None:
     eventually(lambda: "up" in running.ctl("tail", "a").stdout, "it ignores the signal")
     with connect(running.socket) as connection:
         running.signal(signal.SIGTERM)
-        eventually(lambda: get(running, "/healthz") == (503, {"status": "shutting_down"}), "it is told")
-        assert get(running, "/readyz")[1] == {"status": "not_ready", "pending": ["a"], "failing": []}
-        assert get(running, "/api/v1/processes")[0] == 200
+        eventually(
+            lambda: get(running.socket, "/healthz") == (503, {"status": "shutting_down"}), "it is told"
+        )
+        assert get(running.socket, "/readyz")[1] == {"status": "not_ready", "pending": ["a"], "failing": []}
+        assert get(running.socket, "/api/v1/processes")[0] == 200
         for target in (
             "/api/v1/processes/a/start",
             "/api/v1/processes/a/stop",
@@ -158,7 +150,7 @@ def test_probes_during_shutdown(daemon: Start, short_tmp: Path) -> None:
             "/api/v1/config/update",
             "/api/v1/shutdown",
         ):
-            status, body = post(running, target)
+            status, body = post(running.socket, target)
             assert (status, body["code"]) == (503, "SHUTTING_DOWN"), target
         connection.close()
     running.signal(signal.SIGTERM)

@@ -8,10 +8,13 @@ from starlette.requests import Request
 
 from kahi.errors import BadArgument
 from kahi.plugins import PluginContext
+from kahi.system import System
 from kahi_api import limits
 from kahi_api.authentication import Authenticator
 from kahi_api.event_feed import EventFeed
+from kahi_api.process_json import ProcessWriter
 from kahi_api.streams import Streams
+from kahi_api.usage import UsageSamples
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class ApiContext:
     streams: Streams = field(default_factory=lambda: Streams(limits.STREAMS))
     attached: set[str] = field(default_factory=set[str])
     _feed: EventFeed | None = None
+    _processes: ProcessWriter | None = None
 
     @property
     def feed(self) -> EventFeed:
@@ -36,6 +40,14 @@ class ApiContext:
         if self._feed is None:
             self._feed = EventFeed(self.daemon.events)
         return self._feed
+
+    @property
+    def processes(self) -> ProcessWriter:
+        """What writes processes as JSON."""
+        if self._processes is None:
+            supervisor = self.daemon.supervisor
+            self._processes = ProcessWriter(supervisor, UsageSamples(supervisor, System()))
+        return self._processes
 
 
 def context_of(request: Request) -> ApiContext:

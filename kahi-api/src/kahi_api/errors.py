@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import (
     AbnormalTermination,
@@ -24,6 +24,7 @@ from kahi.errors import (
     StartFailed,
     StdinFull,
 )
+from kahi_api.answers import JsonResponse
 from kahi_api.endpoint import Access
 from kahi_api.limits import BODY_SIZE
 
@@ -153,7 +154,7 @@ def error_code(error: KahiError) -> tuple[int, str]:
 
 def error_response(status: int, code: str, message: str) -> Response:
     """The answer that tells of an error."""
-    return JSONResponse({"error": message, "code": code}, status)
+    return JsonResponse({"error": message, "code": code}, status)
 
 
 def refusal_response(error: KahiError) -> Response:

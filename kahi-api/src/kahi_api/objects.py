@@ -6,7 +6,7 @@ The types are what the description of the API is made of; the functions fill the
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, WithJsonSchema, with_config
 from typing_extensions import TypedDict
@@ -198,8 +198,12 @@ class ErrorObject(TypedDict):
     """For programs."""
 
 
+LIVING: Final = frozenset({"uptime", "description", "memory_bytes", "cpu_percent"})
+"""What changes from one moment to the next while the state of a process does not."""
+
+
 def process_object(process: Process) -> ProcessObject:
-    """The object that describes one process."""
+    """The object that describes one process, without what it uses."""
     end = process.exit
     state = process.state
     return {

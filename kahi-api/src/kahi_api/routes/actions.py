@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import BadArgument, NoSuchGroup, NoSuchProcess
 from kahi.supervisor.selection import is_exact
 from kahi_api.admission import body_of, query_of
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import OutcomeObject, outcome_object
@@ -30,7 +31,7 @@ async def act(request: Request) -> Response:
         outcomes = await supervisor.clear_logs(processes)
     else:
         outcomes = await OPERATIONS[body.action](supervisor, processes, wait, strict)
-    return JSONResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
+    return JsonResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
 
 
 ENDPOINTS = (

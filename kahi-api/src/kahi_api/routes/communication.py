@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from kahi.events import RemoteCommunicationEvent
 from kahi_api.admission import body_of
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.requests import Parameters
@@ -34,7 +35,7 @@ async def send_event(request: Request) -> Response:
     body = body_of(request, RemoteEventBody)
     event = RemoteCommunicationEvent(kind=body.type, data=body.data.encode())
     context_of(request).daemon.events.publish(event)
-    return JSONResponse({"serial": event.serial})
+    return JsonResponse({"serial": event.serial})
 
 
 ENDPOINTS = (

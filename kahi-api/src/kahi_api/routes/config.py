@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.config.resolved import resolved
 from kahi.errors import ConfigError
 from kahi_api.admission import body_of
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import ReportObject, report_object
@@ -18,20 +19,20 @@ from kahi_api.requests import GroupsBody
 
 async def show(request: Request) -> Response:
     """The resolved configuration, without secrets."""
-    return JSONResponse(resolved(context_of(request).daemon.config))
+    return JsonResponse(resolved(context_of(request).daemon.config))
 
 
 async def reread(request: Request) -> Response:
     """What an update would do."""
     report = await context_of(request).daemon.supervisor.reread()
-    return JSONResponse(report_object(report, "unchanged" if report.is_empty else "changed"))
+    return JsonResponse(report_object(report, "unchanged" if report.is_empty else "changed"))
 
 
 async def update(request: Request) -> Response:
     """Take over what changed, or only what concerns some groups."""
     groups = body_of(request, GroupsBody).groups
     report = await context_of(request).daemon.supervisor.update(groups)
-    return JSONResponse(report_object(report, "reloaded"))
+    return JsonResponse(report_object(report, "reloaded"))
 
 
 ENDPOINTS = (

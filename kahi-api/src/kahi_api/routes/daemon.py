@@ -6,9 +6,10 @@ import os
 import platform
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.version import __version__
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import StatusObject, VersionObject
@@ -17,7 +18,7 @@ from kahi_api.objects import StatusObject, VersionObject
 async def version(request: Request) -> Response:
     """What runs here."""
     daemon = context_of(request).daemon
-    return JSONResponse(
+    return JsonResponse(
         {
             "version": __version__,
             "commit": "",
@@ -35,7 +36,7 @@ async def shutdown(request: Request) -> Response:
     """Stop everything in order and end the daemon."""
     supervisor = context_of(request).daemon.supervisor
     supervisor.ending.request("asked for by the API")
-    return JSONResponse({"status": "shutting_down"})
+    return JsonResponse({"status": "shutting_down"})
 
 
 ENDPOINTS = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi_api.admission import query_of
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, EventStream
 from kahi_api.event_feed import Wanted, event_object, event_stream_of, wanted_types
@@ -37,7 +38,7 @@ async def history(request: Request) -> Response:
     """The last events, oldest first."""
     query = query_of(request, HistoryQuery)
     found = context_of(request).daemon.events.history(query.since, query.limit)
-    return JSONResponse([event_object(event) for event in found])
+    return JsonResponse([event_object(event) for event in found])
 
 
 async def follow(request: Request) -> Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import AlreadyAdded, NoSuchGroup, StillRunning
 from kahi_api.admission import body_of, query_of
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, Handler
 from kahi_api.objects import GroupName, GroupObject, OutcomeObject, group_object, outcome_object
@@ -17,21 +18,21 @@ from kahi_api.requests import GroupBody, SignalBody, Wait
 async def list_groups(request: Request) -> Response:
     """All active groups in name order."""
     groups = context_of(request).daemon.supervisor.groups
-    return JSONResponse([group_object(group) for group in groups.values()])
+    return JsonResponse([group_object(group) for group in groups.values()])
 
 
 async def add_group(request: Request) -> Response:
     """Make a group of the configuration active."""
     name = body_of(request, GroupBody).name
     await context_of(request).daemon.supervisor.add_group(name)
-    return JSONResponse({"name": name}, 201)
+    return JsonResponse({"name": name}, 201)
 
 
 async def remove_group(request: Request) -> Response:
     """Make a group inactive; it must be down."""
     name: str = request.path_params["name"]
     await context_of(request).daemon.supervisor.remove_group(name)
-    return JSONResponse({"name": name})
+    return JsonResponse({"name": name})
 
 
 def _on_group(operation: Operation) -> Handler:
@@ -40,7 +41,7 @@ def _on_group(operation: Operation) -> Handler:
         group = supervisor.group(request.path_params["name"])
         wait = query_of(request, Wait).wait
         outcomes = await operation(supervisor, list(group.processes), wait, False)
-        return JSONResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
+        return JsonResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
 
     return handler
 
@@ -50,7 +51,7 @@ async def signal_group(request: Request) -> Response:
     supervisor = context_of(request).daemon.supervisor
     group = supervisor.group(request.path_params["name"])
     outcomes = supervisor.signal(list(group.processes), body_of(request, SignalBody).signal)
-    return JSONResponse([outcome_object(outcome) for outcome in outcomes])
+    return JsonResponse([outcome_object(outcome) for outcome in outcomes])
 
 
 _BASE = "/api/v1/groups"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import BadArgument, NoSuchProcess
 from kahi_api.admission import query_of
+from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import ReadyObject, StatusObject
@@ -26,8 +27,8 @@ class ReadyQuery(Parameters):
 async def healthz(request: Request) -> Response:
     """Whether the daemon works."""
     if context_of(request).daemon.supervisor.shutting_down:
-        return JSONResponse({"status": "shutting_down"}, 503)
-    return JSONResponse({"status": "ok"})
+        return JsonResponse({"status": "shutting_down"}, 503)
+    return JsonResponse({"status": "ok"})
 
 
 async def readyz(request: Request) -> Response:
@@ -42,8 +43,8 @@ async def readyz(request: Request) -> Response:
         asked = [process for process in supervisor.processes.values() if process.definition.autostart]
     found = readiness_of(asked)
     if found.ready and not supervisor.shutting_down:
-        return JSONResponse({"status": "ready"})
-    return JSONResponse(
+        return JsonResponse({"status": "ready"})
+    return JsonResponse(
         {"status": "not_ready", "pending": list(found.pending), "failing": list(found.failing)}, 503
     )
 

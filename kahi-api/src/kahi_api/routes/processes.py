@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import AbnormalTermination, NoSuchProcess, NotRunning, ProcessError, StartFailed
 from kahi_api.admission import body_of, query_of
+from kahi_api.answers import EncodedJsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, Handler
-from kahi_api.objects import ProcessObject, process_object
+from kahi_api.objects import ProcessObject
 from kahi_api.operations import OPERATIONS, Operation
 from kahi_api.requests import ProcessFilter, SignalBody, Wait
 
@@ -17,19 +18,20 @@ from kahi_api.requests import ProcessFilter, SignalBody, Wait
 async def list_processes(request: Request) -> Response:
     """All processes in name order, or those of a group or in a state."""
     wanted = query_of(request, ProcessFilter)
-    return JSONResponse(
-        [
-            process_object(process)
-            for process in context_of(request).daemon.supervisor.processes.values()
-            if wanted.group in (None, process.group) and wanted.state in (None, process.state.name)
-        ]
+    context = context_of(request)
+    found = (
+        process
+        for process in context.daemon.supervisor.processes.values()
+        if wanted.group in (None, process.group) and wanted.state in (None, process.state.name)
     )
+    return EncodedJsonResponse(context.processes.many(found))
 
 
 async def one_process(request: Request) -> Response:
     """One process."""
-    supervisor = context_of(request).daemon.supervisor
-    return JSONResponse(process_object(supervisor.process(request.path_params["name"])))
+    context = context_of(request)
+    process = context.daemon.supervisor.process(request.path_params["name"])
+    return EncodedJsonResponse(context.processes.one(process))
 
 
 def _on_one(operation: Operation) -> Handler:
@@ -40,7 +42,7 @@ def _on_one(operation: Operation) -> Handler:
         (outcome,) = await operation(supervisor, [process], wait, True)
         if outcome.error is not None:
             raise outcome.error
-        return JSONResponse(process_object(process), 200 if wait else 202)
+        return EncodedJsonResponse(context_of(request).processes.one(process), 200 if wait else 202)
 
     return handler
 
@@ -49,7 +51,7 @@ async def send_signal(request: Request) -> Response:
     """Send a signal to the process itself."""
     process = context_of(request).daemon.supervisor.process(request.path_params["name"])
     process.send_signal(body_of(request, SignalBody).signal)
-    return JSONResponse(process_object(process))
+    return EncodedJsonResponse(context_of(request).processes.one(process))
 
 
 _BASE = "/api/v1/processes"

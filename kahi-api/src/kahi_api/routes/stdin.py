@@ -7,14 +7,15 @@ import binascii
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import BadArgument, NoInput, NoSuchProcess, NotRunning, StdinFull
 from kahi_api.admission import body_of
+from kahi_api.answers import EncodedJsonResponse
 from kahi_api.attachment import AlreadyAttached, attached
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, EventStream
-from kahi_api.objects import ProcessObject, process_object
+from kahi_api.objects import ProcessObject
 from kahi_api.requests import Parameters
 from kahi_api.streams import event_stream
 
@@ -54,7 +55,7 @@ async def write(request: Request) -> Response:
     process.write_stdin(content)
     if body.end:
         process.end_stdin()
-    return JSONResponse(process_object(process))
+    return EncodedJsonResponse(context_of(request).processes.one(process))
 
 
 async def attach(request: Request) -> Response:
