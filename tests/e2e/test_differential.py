@@ -21,10 +21,44 @@ pytestmark = pytest.mark.slow
 
 Start = Callable[..., Daemon]
 RECORDER = ROOT / "tests" / "e2e" / "recording_listener.py"
-EVENTS = ["PROCESS_STATE", "PROCESS_GROUP", "SUPERVISOR_STATE_CHANGE", "REMOTE_COMMUNICATION", "TICK_5"]
+EVENTS = [
+    "PROCESS_STATE",
+    "PROCESS_GROUP",
+    "PROCESS_LOG",
+    "PROCESS_COMMUNICATION",
+    "SUPERVISOR_STATE_CHANGE",
+    "REMOTE_COMMUNICATION",
+    "TICK_5",
+]
 RULES = ["fail", "processname:web groupname:web from_state:STARTING pid"]
 
+
+def speaker(*what: tuple[int, str]) -> str:
+    """A command that writes to its streams, half a second apart, once it is RUNNING; hexadecimal, so that no quoting differs."""
+    pieces = ", ".join(f"({fd}, '{text.encode('utf-8', 'surrogateescape').hex()}')" for fd, text in what)
+    code = (
+        f"import os, time; time.sleep(2.5); [(os.write(fd, bytes.fromhex(text)), time.sleep(0.5)) for fd, text in ({pieces},)]; "
+        "time.sleep(3600)"
+    )
+    return f'{sys.executable} -c "{code}"'
+
+
+BEGIN, END = "<!--XSUPERVISOR:BEGIN-->", "<!--XSUPERVISOR:END-->"
+NO_TEXT = "\udcff'"
+
 PROGRAMS = {
+    "talk": {
+        "command": speaker((1, "first line\nsecond"), (2, "d\xe5ta\n"), (1, NO_TEXT)),
+        "startsecs": 0,
+        "stdout_events_enabled": True,
+        "stderr_events_enabled": True,
+    },
+    "tell": {
+        "command": speaker((1, f"{BEGIN}a: b\nc{END}"), (2, f"{BEGIN}{NO_TEXT}{END}")),
+        "startsecs": 0,
+        "stdout_capture_maxbytes": 1024,
+        "stderr_capture_maxbytes": 1024,
+    },
     "web": {"command": "sleep 3600", "startsecs": 1},
     "fine": {"command": "sh -c 'sleep 1.7'", "autorestart": False},
     "crash": {"command": "sh -c 'sleep 1.7; exit 7'", "autorestart": False},
@@ -129,6 +163,8 @@ def play(
         "processname:killed groupname:killed from_state:RUNNING",
         "processname:fine groupname:fine from_state:RUNNING",
         "processname:crash groupname:crash from_state:RUNNING",
+        "PROCESS_COMMUNICATION_STDERR",
+        "channel:stdout\nUndecodable",
         "TICK_5",
     ):
         eventually(lambda word=word: recording.has(word), word, patience=40)
