@@ -276,6 +276,14 @@ def test_only_the_process_and_its_group_may_speak(daemon: Start, short_tmp: Path
     assert not os.path.exists(os.path.dirname(path))
 
 
+def test_the_example_of_the_documents_works(daemon: Start) -> None:
+    text = (ROOT / "docs" / "health-checks.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    running = daemon(checked("web", "notify = true\ninterval = 2", python(code)))
+    wait_for_health(running, "web", "healthy")
+    assert running.process("web").description.endswith("serving")
+
+
 def test_descriptors_that_come_with_a_message_are_closed(daemon: Start) -> None:
     """`systemd-notify` waits for that, and nobody can fill the daemon with descriptors."""
     code = NOTIFIER + (
@@ -352,6 +360,29 @@ def test_a_dependant_waits_until_what_it_needs_is_healthy(daemon: Start, short_t
     assert running.process("web").description == "waits for db to be healthy"
     gate.touch()
     running.wait_for("web", "RUNNING")
+
+
+def test_readiness_counts_health(daemon: Start, short_tmp: Path) -> None:
+    flag = short_tmp / "flag"
+    flag.touch()
+    running = daemon(
+        checked(
+            "web", f'{fails_when(flag)}\ninterval = 0.2\nretries = 1\nstart_period = 60\non_failure = "none"'
+        )
+        + checked("bad", 'exec = ["false"]\ninterval = 0.1\nretries = 1\non_failure = "none"')
+        + f"[programs.plain]\n{SLEEPER}\n"
+    )
+    wait_for_health(running, "bad", "unhealthy")
+    running.wait_for("plain", "RUNNING")
+    with running.client() as client:
+        found = client.ready()
+        assert (found.ready, list(found.pending), list(found.failing)) == (False, ["web"], ["bad"])
+        assert client.ready(["plain"]).ready
+        flag.unlink()
+        wait_for_health(running, "web", "healthy")
+        assert client.ready(["plain", "web"]).ready
+    assert running.ctl("ready", "--process", "web").returncode == 0
+    assert running.ctl("ready", "--process", "web,bad").returncode == 1
 
 
 def test_listeners_are_told_of_health(daemon: Start, short_tmp: Path) -> None:

@@ -244,6 +244,19 @@ def test_listeners_start_first_and_stop_last(daemon: Start) -> None:
     ]
 
 
+def test_the_example_of_the_documents_works(daemon: Start, short_tmp: Path) -> None:
+    text = (ROOT / "docs" / "event-listeners.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    (short_tmp / "watch.py").write_text(code)
+    running = daemon(
+        f'[eventlisteners.watch]\ncommand = "{sys.executable} watch.py"\nevents = ["process_state"]\n'
+        f"[programs.web]\n{SLEEPER}\n"
+    )
+    said = "PROCESS_STATE_RUNNING processname:web groupname:web from_state:STARTING pid:"
+    eventually(lambda: said in running.output, "it tells")
+    assert running.process("watch").restarts == 0
+
+
 class _Mail(socketserver.StreamRequestHandler):
     """As much of a mail server as smtplib needs."""
 

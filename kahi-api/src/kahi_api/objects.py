@@ -132,6 +132,13 @@ class EventObject(TypedDict):
 
 
 @described
+class PublishedObject(TypedDict):
+    """An event that was published."""
+
+    serial: int
+
+
+@described
 class ReadyObject(TypedDict):
     """Whether everything is up that should be."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from kahi_api.endpoint import Endpoint
 from kahi_api.routes import (
     actions,
-    communication,
     config,
     daemon,
     events,
@@ -23,7 +22,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *logs.ENDPOINTS,
     *stdin.ENDPOINTS,
     *config.ENDPOINTS,
-    *communication.ENDPOINTS,
     *events.ENDPOINTS,
     *probes.ENDPOINTS,
     *daemon.ENDPOINTS,

@@ -1,4 +1,4 @@
-"""Events: the last ones, and those to come."""
+"""Events: the last ones, those to come, and what clients tell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kahi_api.admission import query_of
+from kahi.events import RemoteCommunicationEvent
+from kahi_api.admission import body_of, query_of
 from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, EventStream
 from kahi_api.event_feed import Wanted, event_object, event_stream_of, wanted_types
-from kahi_api.objects import EventObject
+from kahi_api.objects import EventObject, PublishedObject
 from kahi_api.requests import Number, Parameters
 from kahi_api.streams import event_stream, last_event_id
 
@@ -34,6 +35,15 @@ class StreamQuery(Parameters):
     process: str = Field(default="", description="Only those of this process.")
 
 
+class RemoteEventBody(Parameters):
+    """What to tell whoever listens to ``REMOTE_COMMUNICATION``."""
+
+    type: str = Field(
+        strict=True, pattern=r"^[^\s:]{1,128}$", description="What it is about: a word without colons."
+    )
+    data: str = Field(default="", strict=True, description="Anything.")
+
+
 async def history(request: Request) -> Response:
     """The last events, oldest first."""
     query = query_of(request, HistoryQuery)
@@ -50,6 +60,14 @@ async def follow(request: Request) -> Response:
     return event_stream(
         request, event_stream_of(context.feed, context.streams, wanted, last_event_id(request))
     )
+
+
+async def send(request: Request) -> Response:
+    """Publish a ``REMOTE_COMMUNICATION`` event, as supervisord's ``sendRemoteCommEvent`` does."""
+    body = body_of(request, RemoteEventBody)
+    event = RemoteCommunicationEvent(kind=body.type, data=body.data.encode())
+    context_of(request).daemon.events.publish(event)
+    return JsonResponse({"serial": event.serial})
 
 
 ENDPOINTS = (
@@ -70,6 +88,15 @@ ENDPOINTS = (
         "Events as they happen",
         query=StreamQuery,
         answers={200: EventStream},
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/events",
+        Access.OPERATE,
+        send,
+        "Publish a REMOTE_COMMUNICATION event for listeners and plugins",
+        body=RemoteEventBody,
+        answers={200: PublishedObject},
     ),
 )
 """Each event of the stream has its type as ``event``, its serial as ``id`` and itself as ``data``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import threading
 from collections.abc import AsyncGenerator
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 """What ``localhost`` is, whatever a name server says."""
+
+_TLS_NOISE: Final = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+"""What the TLS library wraps around its reasons."""
 
 _resolving: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[list[str]]] = {}
 """Look-ups that are under way, so that a name server that hangs costs one thread for each name."""
@@ -58,7 +62,9 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     is_plain = error.errno is not None and error.errno > 0 and type(error).__module__ == "builtins"
-    return os.strerror(error.errno or 0).lower() if is_plain else str(error) or type(error).__name__
+    if is_plain:
+        return os.strerror(error.errno or 0).lower()
+    return _TLS_NOISE.sub("", str(error)) or type(error).__name__
 
 
 async def _addresses(host: str) -> list[str]:
