@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kahi.config.expansion import MAX_LENGTH, ExpansionError, expand
+from kahi.config.bounds import MAX_TEXT
+from kahi.config.expansion import ExpansionError, expand
 
 NAMES = {"here": "/etc/kahi", "process_num": 7, "program_name": "web"}
 ENVIRON = {"HOME": "/root", "EMPTY": ""}
@@ -53,7 +54,7 @@ def test_a_length_bomb_is_refused() -> None:
     with pytest.raises(ExpansionError):
         expand("%(process_num)999999d", NAMES, ENVIRON)
     with pytest.raises(ExpansionError):
-        expand("${X}" * 1000, {}, {"X": "x" * MAX_LENGTH})
+        expand("${X}" * 1000, {}, {"X": "x" * MAX_TEXT})
 
 
 @given(st.text())

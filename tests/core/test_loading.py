@@ -281,7 +281,7 @@ MISTAKES = [
     ),
     (
         '[programs.web]\ncommand = "x"\nenvironment_file = ["none"]',
-        ["kahi.toml:3: [programs.web] environment_file: none: No such file or directory"],
+        ["kahi.toml:3: [programs.web] environment_file: none: cannot be read: No such file or directory"],
     ),
     (
         '[programs.web]\ncommand = "x"\n[programs.web.environment]\nA = [1]',

@@ -253,9 +253,7 @@ def test_events(daemon: Start) -> None:
     running = daemon(SEVERAL)
     running.wait_for("web", "RUNNING")
     lines = running.ctl("events").stdout.splitlines()
-    assert any(
-        re.fullmatch(r"\S+Z PROCESS_STATE_STARTING web from_state=STOPPED.*", line) for line in lines
-    )
+    assert any(re.fullmatch(r"\S+Z PROCESS_STATE_STARTING web from_state=STOPPED.*", line) for line in lines)
     assert any(line.endswith(" PROCESS_GROUP_ADDED worker added=true") for line in lines)
     only = running.ctl("events", "--types", "process_group,supervisor_state").stdout.splitlines()
     assert {line.split()[1].rpartition("_")[0] for line in only} == {"PROCESS_GROUP", "SUPERVISOR_STATE"}

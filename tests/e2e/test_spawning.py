@@ -169,7 +169,7 @@ def test_a_missing_environment_file_is_an_error(
 ) -> None:
     config = tmp_path / "kahi.toml"
     config.write_text('[programs.x]\ncommand = "x"\nenvironment_file = ["none"]\n')
-    assert "none: No such file or directory" in kahi("check", "-c", str(config)).stderr
+    assert "none: cannot be read: No such file or directory" in kahi("check", "-c", str(config)).stderr
 
 
 @pytest.mark.needs_root

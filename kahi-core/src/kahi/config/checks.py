@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from kahi.config.models import SupervisorSettings
 from kahi.config.place import Place
 from kahi.config.programs import SPECIAL_LOGS
-from kahi.config.validation import Report
+from kahi.config.report import Report
 from kahi.definition import GroupDefinition, ProcessDefinition, StreamSettings
-from kahi.errors import nearest
 
 
 def check_processes(
@@ -81,7 +80,7 @@ def _check_dependencies(
     for process in processes:
         for name, _ in process.depends_on:
             if name not in known:
-                message = f"there is no program or process {name!r}{nearest(name, known)}"
+                message = f"there is no program or process {name!r}{report.nearest(name, known)}"
                 programs[process.program].error(report, "depends_on", message)
             else:
                 needs.setdefault(process.program, set()).add(known[name])

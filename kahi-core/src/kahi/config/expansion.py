@@ -10,12 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-MAX_LENGTH: Final = 128 * 1024
-"""Characters that an expanded string has at most."""
+from kahi.config.bounds import MAX_TEXT
 
 _PLACE: Final = re.compile(
     r"%%|\$\$"
-    r"|%\((?P<name>[^()]*)\)(?P<format>[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])?"
+    r"|%\((?P<name>[^()]*)\)(?P<format>[-+ #0]{0,5}\d{0,3}(?:\.\d{1,3})?[a-zA-Z])?"
     r"|\$\{(?P<variable>[^{}:]*)(?P<default>:-[^{}]*)?\}"
 )
 
@@ -37,7 +36,17 @@ def expand(text: str, names: Mapping[str, str | int], environment: Mapping[str, 
     if "%" not in text and "$" not in text:
         return text
 
+    length = 0
+
     def replace(found: re.Match[str]) -> str:
+        nonlocal length
+        replaced = replacement(found)
+        length += len(replaced)
+        if length > MAX_TEXT:
+            raise ExpansionError(f"becomes longer than {MAX_TEXT} characters")
+        return replaced
+
+    def replacement(found: re.Match[str]) -> str:
         whole = found[0]
         if whole in ("%%", "$$"):
             return whole[0]
@@ -46,8 +55,8 @@ def expand(text: str, names: Mapping[str, str | int], environment: Mapping[str, 
         return _variable(found["variable"], found["default"], environment)
 
     expanded = _PLACE.sub(replace, text)
-    if len(expanded) > MAX_LENGTH:
-        raise ExpansionError(f"becomes longer than {MAX_LENGTH} characters")
+    if len(expanded) > MAX_TEXT:
+        raise ExpansionError(f"becomes longer than {MAX_TEXT} characters")
     return expanded
 
 

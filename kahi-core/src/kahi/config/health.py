@@ -8,7 +8,7 @@ from typing import Any
 
 from kahi.config.models import HealthModel
 from kahi.config.place import Place
-from kahi.config.validation import Report
+from kahi.config.report import Report
 from kahi.definition import HealthSettings
 from kahi.hookspecs import CORE_CHECKS, HealthCheck
 

@@ -25,11 +25,12 @@ from kahi.config.models import (
 )
 from kahi.config.place import Place
 from kahi.config.programs import ProgramReader
+from kahi.config.report import OnFailure, Report, TooManyProblems
 from kahi.config.toml import is_list, is_table
-from kahi.config.validation import OnFailure, Report, expand_table, validate
+from kahi.config.validation import expand_table, validate
 from kahi.config.values import check_name
 from kahi.definition import GroupDefinition, ProcessDefinition
-from kahi.errors import ConfigError, Problem, nearest
+from kahi.errors import ConfigError, Problem
 from kahi.hookspecs import ConfigSection
 
 MAIN_ONLY: Final = frozenset({"supervisor", "server"})
@@ -64,6 +65,7 @@ def load(
     health_kinds: HealthKinds | None = None,
     out_of_service: Mapping[str, str] | None = None,
     on_failure: OnFailure | None = None,
+    working_directory: str = "",
 ) -> Config:
     """Read, check and resolve a configuration; may block on the disk.
 
@@ -76,15 +78,33 @@ def load(
             be theirs, and are accepted with a warning.
         on_failure: told of the model of a plugin that fails in another way than by finding mistakes;
             its table is then accepted with a warning. Otherwise that is a mistake, too.
+        working_directory: where relative paths of programs begin unless ``[supervisor] directory``
+            says otherwise; the process's own when "".
 
     Raises:
         ConfigError: with every problem of all files.
     """
     variables = dict(os.environ if environ is None else environ)
     found = sources or read_all(path, variables)
-    report = Report(list(found.errors), list(found.warnings), may_belong(out_of_service or {}), on_failure)
-    loading = _Loading(found, sections, variables, health_kinds or {}, out_of_service or {}, report)
+    report = Report(found.errors, found.warnings, may_belong(out_of_service or {}), on_failure)
+    loading = _Loading(
+        found,
+        sections,
+        variables,
+        health_kinds or {},
+        out_of_service or {},
+        working_directory or own_directory(),
+        report,
+    )
     return loading.result(path)
+
+
+def own_directory() -> str:
+    """The working directory of this process, the root where that is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"
 
 
 def disabled_plugins(sources: Sources) -> list[str]:
@@ -104,8 +124,10 @@ class _Loading:
         environ: dict[str, str],
         health_kinds: HealthKinds,
         out_of_service: Mapping[str, str],
+        working_directory: str,
         report: Report,
     ) -> None:
+        self._working_directory = working_directory
         self._sources = sources
         self._environ = environ
         self._health_kinds = health_kinds
@@ -119,6 +141,17 @@ class _Loading:
 
     def result(self, path: str) -> Config:
         """The configuration; raises ConfigError."""
+        try:
+            found = self._resolved(path)
+        except TooManyProblems:
+            more = Problem("", 0, "", "there may be more problems: mend these first")
+            raise ConfigError([*self._in_order(self._report.errors), more]) from None
+        if self._report.errors:
+            raise ConfigError(self._in_order(self._report.errors))
+        return found
+
+    def _resolved(self, path: str) -> Config:
+        """The configuration as far as it is right."""
         for source in self._sources.files:
             self._take_apart(source)
         self._join_programs()
@@ -126,8 +159,6 @@ class _Loading:
         groups = self._groups(settings)
         sections = self._sections()
         self._report.refuse_unknown_keys(strict=settings.strict)
-        if self._report.errors:
-            raise ConfigError(self._in_order(self._report.errors))
         return Config(
             path=os.path.abspath(path),
             supervisor=settings,
@@ -140,6 +171,7 @@ class _Loading:
     def _in_order(self, problems: Sequence[Problem]) -> list[Problem]:
         """As a person goes through the files: one after the other, from top to bottom."""
         order = {source.path: number for number, source in enumerate(self._sources.files)}
+        order[""] = len(order)
         return sorted(problems, key=lambda problem: (order.get(problem.file, -1), problem.line))
 
     def _take_apart(self, source: Source) -> None:
@@ -156,7 +188,7 @@ class _Loading:
             elif remark := accepted(name, self._out_of_service):
                 self._report.warning(source, (name,), remark)
             else:
-                self._report.unknown(source, (name,), self._unknown_table(name))
+                self._unknown_table(source, name)
 
     def _take_named(self, source: Source, table: str, value: Any) -> None:
         if not is_table(value):
@@ -194,9 +226,13 @@ class _Loading:
         else:
             self._single[name] = (source, value)
 
-    def _unknown_table(self, name: str) -> str:
-        known = [*self._named, *self._tables, "supervisor", "include", *PLUGIN_TABLES]
-        return install_hint(name) or f"is no table of the configuration{nearest(name, known)}"
+    def _unknown_table(self, source: Source, name: str) -> None:
+        hint = install_hint(name)
+        if hint:
+            self._report.unknown(source, (name,), hint)
+        else:
+            known = [*self._named, *self._tables, "supervisor", "include", *PLUGIN_TABLES]
+            self._report.unknown(source, (name,), "is no table of the configuration", known)
 
     def _settings(self) -> SupervisorSettings:
         return self._one("supervisor", SupervisorSettings) or SupervisorSettings()
@@ -214,7 +250,10 @@ class _Loading:
     def _groups(self, settings: SupervisorSettings) -> dict[str, GroupDefinition]:
         models = self._group_models()
         group_of = self._group_of_programs(models)
-        reader = ProgramReader(settings, self._environ, self._program_keys, self._health_kinds, self._report)
+        base = os.path.join(self._working_directory, settings.directory)
+        reader = ProgramReader(
+            settings, self._environ, self._program_keys, self._health_kinds, base, self._report
+        )
         processes: dict[str, list[ProcessDefinition]] = {}
         priorities: dict[str, int] = {name: model.priority for name, model in models.items()}
         places = {
@@ -254,7 +293,7 @@ class _Loading:
             place = ("groups", name, "programs")
             for program in model.programs:
                 if program not in self._programs:
-                    hint = nearest(program, self._programs)
+                    hint = self._report.nearest(program, self._programs)
                     self._report.error(source, place, f"there is no program {program!r}{hint}")
                 elif self._programs[program].table == "eventlisteners":
                     self._report.error(

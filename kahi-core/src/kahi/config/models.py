@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kahi.child import RESOURCES
+from kahi.config.bounds import MAX_PROCESSES
 from kahi.config.listener import known_event
 from kahi.config.values import (
     AutorestartWord,
@@ -35,7 +36,6 @@ Facility = Literal[
 ]  # fmt: skip
 SyslogPriority = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
-MAX_PROCESSES = 10_000
 MAX_BUFFER = 100 * 1024 * 1024
 
 
@@ -113,7 +113,7 @@ class BackoffModel(Model):
 
     initial: Seconds = Field(default=1.0, description="Seconds before the first retry.")
     factor: float = Field(default=2.0, ge=1, description="By which each further delay grows.")
-    max: Seconds = Field(default=60.0, description="Seconds no delay exceeds.")
+    max: Seconds = Field(default=60.0, description="Seconds at which delays stop growing.")
     jitter: float = Field(default=0.0, ge=0, le=1, description="Share of the delay that chance may add.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kahi.config.files import Source
 from kahi.config.models import ProgramModel
 from kahi.config.positions import Path
-from kahi.config.validation import Report
+from kahi.config.report import Report
 
 
 @dataclass(frozen=True, slots=True)

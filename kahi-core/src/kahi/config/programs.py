@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 from collections.abc import Hashable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from kahi.config import bounds
 from kahi.config.dotenv import DotenvError, parse_dotenv
-from kahi.config.files import Source
+from kahi.config.files import read_text
 from kahi.config.health import HealthKinds, read_health
 from kahi.config.listener import impossible_keys
 from kahi.config.models import (
-    MAX_PROCESSES,
     EventListenerModel,
     FcgiProgramModel,
     ProgramModel,
     SupervisorSettings,
 )
 from kahi.config.place import Place
+from kahi.config.report import Report
 from kahi.config.toml import is_list, is_table
-from kahi.config.validation import Report, expand_table, validate
+from kahi.config.validation import expand_table, validate
 from kahi.config.values import check_name
 from kahi.definition import (
     Backoff,
@@ -37,6 +39,10 @@ from kahi.definition import (
     StopPolicy,
     StreamSettings,
 )
+from kahi.errors import ConfigError
+
+_QUOTING = re.compile(r"['\"\\]")
+_WORD = re.compile(r"[^ \t\r\n]+")
 
 ValueT = TypeVar("ValueT", bound=Hashable)
 
@@ -51,6 +57,7 @@ class ProgramReader:
         environ: what ``${NAME}`` refers to.
         plugin_keys: models of the keys that plugins added to programs.
         health_kinds: kinds of health checks that plugins added.
+        base: the directory in which relative paths begin.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class ProgramReader:
         environ: Mapping[str, str],
         plugin_keys: Mapping[str, type[BaseModel]],
         health_kinds: HealthKinds,
+        base: str,
         report: Report,
     ) -> None:
         self._settings = settings
@@ -67,14 +75,17 @@ class ProgramReader:
         self._health_kinds = health_kinds
         self._report = report
         self._shared: dict[Hashable, Hashable] = {}
-        self._base = settings.directory or os.getcwd()
+        self._variables: dict[str, dict[str, str]] = {}
+        self._base = base
+        self._processes_left = bounds.MAX_PROCESSES_ALTOGETHER
+        self._characters_left = bounds.MAX_EXPANDED
 
     def read(self, place: Place, name: str, group: str, raw: dict[str, Any]) -> list[ProcessDefinition]:
         """The processes of one program, none when it is wrong (the report says why)."""
         count, first = raw.get("numprocs", 1), raw.get("numprocs_start", 0)
-        count = count if type(count) is int and 0 <= count <= MAX_PROCESSES else 1
+        count = count if type(count) is int and 0 <= count <= bounds.MAX_PROCESSES else 1
         first = first if type(first) is int and first >= 0 else 0
-        if not self._names_are_possible(place, raw, count):
+        if not self._names_are_possible(place, raw, count) or not self._has_room(place, count):
             return []
         definitions: list[ProcessDefinition] = []
         model: ProgramModel | None = None
@@ -84,6 +95,14 @@ class ProgramReader:
         for number in range(first, first + count):
             if model is None or varies:
                 expanded = self._expanded(place, name, group, raw, number, count)
+                self._characters_left -= _characters(expanded)
+                if self._characters_left < 0:
+                    place.error(
+                        self._report,
+                        "",
+                        f"expands, with others, to more than {bounds.MAX_EXPANDED} characters",
+                    )
+                    return []
                 model = self._model(place, expanded)
                 if model is None or len(self._report.errors) > errors_before:
                     return []
@@ -92,6 +111,14 @@ class ProgramReader:
                 return []
             definitions.append(definition)
         return definitions
+
+    def _has_room(self, place: Place, count: int) -> bool:
+        if self._processes_left >= 0:
+            self._processes_left -= count
+            if self._processes_left < 0:
+                message = f"makes more than {bounds.MAX_PROCESSES_ALTOGETHER} processes altogether"
+                place.error(self._report, "numprocs", message)
+        return self._processes_left >= 0
 
     def _names_are_possible(self, place: Place, raw: dict[str, Any], count: int) -> bool:
         pattern = raw.get("process_name", "")
@@ -175,7 +202,7 @@ class ProgramReader:
 
     def _spawn(self, place: Place, model: ProgramModel) -> SpawnSpec | None:
         try:
-            words = shlex.split(model.command) if isinstance(model.command, str) else model.command
+            words = _words(model.command) if isinstance(model.command, str) else model.command
         except ValueError as error:
             place.error(self._report, "command", f"cannot be split into words: {error}")
             return None
@@ -206,28 +233,26 @@ class ProgramReader:
         merged = dict(self._settings.environment)
         for name in model.environment_file:
             try:
-                merged |= self._variables_of(name, place.source)
-            except (OSError, DotenvError) as error:
-                reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
-                place.error(self._report, "environment_file", f"{name.lstrip('-')}: {reason}")
+                merged |= self._variables_of(name, place.source.directory)
+            except (ConfigError, DotenvError) as error:
+                reason = error.problems[0].message if isinstance(error, ConfigError) else str(error)
+                place.error(self._report, "environment_file", f"{name.removeprefix('-')}: {reason}")
                 return None
         merged |= model.environment
-        for key in merged:
-            if not key or "=" in key or "\0" in key:
-                place.error(self._report, "environment", f"{key!r} is no name of a variable")
+        for key, value in merged.items():
+            if not key or "=" in key or "\0" in key or "\0" in value:
+                place.error(self._report, "environment", f"{key!r} can be no variable")
                 return None
         return tuple(merged.items())
 
-    def _variables_of(self, name: str, source: Source) -> dict[str, str]:
+    def _variables_of(self, name: str, directory: str) -> dict[str, str]:
         may_be_missing = name.startswith("-")
-        path = os.path.join(source.directory, name[1:] if may_be_missing else name)
-        try:
-            with open(path, encoding="utf-8") as file:
-                return parse_dotenv(file.read())
-        except FileNotFoundError:
-            if may_be_missing:
+        path = os.path.join(directory, name[1:] if may_be_missing else name)
+        if path not in self._variables:
+            if may_be_missing and not os.path.lexists(path):
                 return {}
-            raise
+            self._variables[path] = parse_dotenv(read_text(path))
+        return self._variables[path]
 
     def _stop(self, place: Place, model: ProgramModel) -> StopPolicy | None:
         if model.stopasgroup and model.killasgroup is False:
@@ -304,6 +329,26 @@ def _start_policy(model: ProgramModel) -> StartPolicy:
         restart_delay=model.restart_delay,
         backoff=Backoff(model.backoff.initial, model.backoff.factor, model.backoff.max, model.backoff.jitter),
     )
+
+
+def _words(command: str) -> list[str]:
+    """What a shell makes of a command; shlex is slow, and mostly there is nothing to it.
+
+    Raises:
+        ValueError: a quotation is not closed, or nothing follows an escape.
+    """
+    return shlex.split(command) if _QUOTING.search(command) else _WORD.findall(command)
+
+
+def _characters(value: Any) -> int:
+    """How much text there is in a table."""
+    if isinstance(value, str):
+        return len(value)
+    if is_list(value):
+        return sum(map(_characters, value))
+    if is_table(value):
+        return sum(map(_characters, value.values()))
+    return 0
 
 
 def _mentions_number(raw: Any) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,28 +11,28 @@ from pydantic_core import ErrorDetails
 from kahi.config.expansion import ExpansionError, expand
 from kahi.config.files import Source
 from kahi.config.positions import Path
+from kahi.config.report import Report
 from kahi.config.toml import is_list, is_table
-from kahi.errors import Problem, nearest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is missing",
-    "int_type": "is no whole number",
-    "int_parsing": "is no whole number",
-    "int_from_float": "is no whole number",
-    "float_type": "is no number",
-    "float_parsing": "is no number",
+    "int_type": "is no whole number (allowed: digits without quotes, such as 3)",
+    "int_parsing": "is no whole number (allowed: digits without quotes, such as 3)",
+    "int_from_float": "is no whole number (allowed: digits without quotes, such as 3)",
+    "float_type": "is no number (allowed: digits without quotes, such as 3 or 0.5)",
+    "float_parsing": "is no number (allowed: digits without quotes, such as 3 or 0.5)",
     "finite_number": "is no finite number",
-    "bool_parsing": "is neither true nor false",
-    "bool_type": "is neither true nor false",
-    "string_type": "is no text",
+    "bool_type": "is neither true nor false (allowed: one of these, without quotes)",
+    "bool_parsing": "is neither true nor false (allowed: one of these, without quotes)",
+    "string_type": 'is no text (allowed: "text" in quotes)',
     "string_too_short": "is empty",
-    "list_type": "is no list",
-    "tuple_type": "is no list",
-    "frozen_set_type": "is no list",
-    "dict_type": "is no table",
-    "model_type": "is no table",
+    "list_type": "is no list (allowed: [one, two, ...])",
+    "tuple_type": "is no list (allowed: [one, two, ...])",
+    "frozen_set_type": "is no list (allowed: [one, two, ...])",
+    "dict_type": "is no table (allowed: {key = value, ...})",
+    "model_type": "is no table (allowed: {key = value, ...})",
     "literal_error": "is not allowed (allowed: {expected})",
     "greater_than_equal": "is too small (at least {ge})",
     "less_than_equal": "is too large (at most {le})",
@@ -41,52 +40,14 @@ _MESSAGES: Final[Mapping[str, str]] = {
 }
 
 
-OnFailure = Callable[[type[BaseModel], Exception], None]
-"""Told of a model that could not judge a table, and why."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What was found wrong or odd so far.
-
-    Args:
-        may_belong: to which plugins an unknown table in a program may belong; it is then accepted.
-        on_failure: told of models that fail themselves.
-    """
-
-    errors: list[Problem]
-    warnings: list[Problem]
-    may_belong: str = ""
-    on_failure: OnFailure | None = None
-    _unknown: list[Problem] = field(default_factory=list[Problem])
-
-    def error(self, source: Source, path: Path, message: str) -> None:
-        """Something because of which the configuration can not be used."""
-        self.errors.append(source.problem(path, message))
-
-    def warning(self, source: Source, path: Path, message: str) -> None:
-        """Something odd."""
-        self.warnings.append(source.problem(path, message))
-
-    def unknown(self, source: Source, path: Path, message: str, *, is_table: bool = False) -> None:
-        """A key or table that nobody knows."""
-        if is_table and self.may_belong:
-            self.warning(source, path, f"{message}, it {self.may_belong}")
-        else:
-            self._unknown.append(source.problem(path, message))
-
-    def failed(self, source: Source, path: Path, model: type[BaseModel], error: Exception) -> None:
-        """A model failed itself, by an error in its code."""
-        if self.on_failure is None:
-            self.error(source, path, f"can not be checked: {error!r}")
-        else:
-            self.on_failure(model, error)
-            self.warning(source, path, "can not be checked, its plugin failed")
-
-    def refuse_unknown_keys(self, *, strict: bool) -> None:
-        """Make unknown keys errors when ``strict``, else warnings."""
-        (self.errors if strict else self.warnings).extend(self._unknown)
-        self._unknown = []
+_THINGS: Final[Mapping[str, str]] = {
+    _MESSAGES["string_type"]: "text",
+    _MESSAGES["list_type"]: "a list",
+    _MESSAGES["int_type"]: "a whole number",
+    _MESSAGES["bool_type"]: "true or false",
+    _MESSAGES["dict_type"]: "a table",
+}
+"""What a value may have been instead."""
 
 
 def expand_table(
@@ -138,10 +99,20 @@ def validate(
             messages.setdefault(_key_path(detail, raw), []).append(_message(detail))
         for key, alternatives in messages.items():
             # Several for one key: none of the forms that it may have fits.
-            report.error(source, (*path, *key), " and ".join(dict.fromkeys(alternatives)))
+            report.error(source, (*path, *key), _together(list(dict.fromkeys(alternatives))))
     except Exception as error:  # noqa: BLE001 - boundary: models of plugins
         report.failed(source, path, model, error)
     return None
+
+
+def _together(messages: list[str]) -> str:
+    """One sentence of several about the same value: "is neither text nor a list"."""
+    if len(messages) == 1:
+        return messages[0]
+    things = [_THINGS.get(message, "") for message in messages]
+    if len(things) == 2 and all(things):
+        return f"is neither {things[0]} nor {things[1]}"
+    return " and ".join(messages)
 
 
 def _report_unknown_keys(
@@ -155,8 +126,8 @@ def _report_unknown_keys(
     for key, value in raw.items():
         field = model.model_fields.get(key)
         if field is None and key not in also_known:
-            hint = nearest(key, [*model.model_fields, *also_known])
-            report.unknown(source, (*path, key), f"is no known key{hint}", is_table=is_table(value))
+            known = [*model.model_fields, *also_known]
+            report.unknown(source, (*path, key), "is no known key", known, is_table=is_table(value))
         elif (
             field is not None
             and is_table(value)

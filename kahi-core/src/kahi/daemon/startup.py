@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kahi.config.config import Config
 from kahi.config.files import read_all
-from kahi.config.loading import disabled_plugins, load
+from kahi.config.loading import disabled_plugins, load, own_directory
 from kahi.config.search import find
 from kahi.errors import ConfigError
 from kahi.plugins import PluginManager
@@ -21,6 +21,7 @@ class Loaded:
     config: Config
     plugins: PluginManager
     environ: Mapping[str, str]
+    working_directory: str
 
     def load_again(self) -> Config:
         """Read the same files anew; may block. Raises ConfigError."""
@@ -31,6 +32,7 @@ class Loaded:
             environ=self.environ,
             health_kinds={kind: found for kind, (_, found) in plugins.health_checks.items()},
             out_of_service=plugins.out_of_service(),
+            working_directory=self.working_directory,
         )
         return _checked(config, plugins)
 
@@ -49,7 +51,7 @@ def load_everything(path: str = "", plugins: PluginManager | None = None) -> Loa
     """
     environ = dict(os.environ)
     sources = read_all(path or find(environ), environ)
-    if sources.errors:
+    if not sources.files:
         raise ConfigError(sources.errors)
     if plugins is None:
         plugins = PluginManager()
@@ -64,7 +66,7 @@ def load_everything(path: str = "", plugins: PluginManager | None = None) -> Loa
         on_failure=plugins.fail_model,
     )
     plugins.require(config.supervisor.required_plugins)
-    return Loaded(_checked(config, plugins), plugins, environ)
+    return Loaded(_checked(config, plugins), plugins, environ, own_directory())
 
 
 def _checked(config: Config, plugins: PluginManager) -> Config:

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from kahi.config.models import MAX_PROCESSES
+from kahi.config.bounds import MAX_PROCESSES
 from kahi_migrate import draft
 from kahi_migrate.draft import Place
 from kahi_migrate.expression import Part, render
