@@ -254,7 +254,8 @@ def test_a_broken_configuration_names_file_and_line(kahi: Run, tmp_path: Path) -
         assert done.returncode == 1
         assert done.stdout == ""
         assert done.stderr.splitlines() == [
-            f"{config}:3: [programs.web] startsecs: is no number",
+            f"{config}:3: [programs.web] startsecs: is no number "
+            "(allowed: digits without quotes, such as 3 or 0.5)",
             f'{config}:4: [programs.web] autorestart: is not allowed (allowed: true, false, "unexpected")',
         ]
 

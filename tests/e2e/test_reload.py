@@ -299,7 +299,7 @@ def test_a_broken_configuration_changes_nothing(daemon: Start) -> None:
     done = running.ctl("update")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"{running.config}:2: [programs.a] command: is no text and is no list",
+        f"{running.config}:2: [programs.a] command: is neither text nor a list",
         f"{running.config}:3: [programs.b] command: is missing",
     ]
     assert running.ctl("reread").returncode == 1
