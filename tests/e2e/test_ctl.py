@@ -98,6 +98,10 @@ def test_the_configuration_in_the_directory_names_the_socket(
         (("nonsense",), "kahi: no such command: nonsense (see kahi --help)"),
         (("ctl", "status", "--jsn"), "kahi ctl status: no such option: --jsn (did you mean --json?)"),
         (("ctl", "--wat", "status"), "kahi ctl: no such option: --wat (see kahi ctl --help)"),
+        (
+            ("completion", "tcsh"),
+            "kahi completion: SHELL: 'tcsh' is not one of 'bash', 'zsh', 'fish', 'powershell' (see kahi completion --help)",
+        ),
         (("ctl", "start"), "kahi ctl start: NAME... is missing (see kahi ctl start --help)"),
         (("ctl", "signal", "HUP"), "kahi ctl signal: NAME... is missing (see kahi ctl signal --help)"),
         (("ctl", "send", "web"), "kahi ctl send: DATA is missing (see kahi ctl send --help)"),
@@ -121,8 +125,16 @@ def test_mistakes_are_one_line(kahi: Run, arguments: tuple[str, ...], line: str)
     assert done.stderr == line + "\n"
 
 
+def test_no_summary_of_a_command_is_cut_off(kahi: Run) -> None:
+    for arguments in ((), ("ctl",)):
+        commands = kahi(*arguments, environ={"COLUMNS": "80"}).stdout.partition("Commands:")[2]
+        own = [line for line in commands.splitlines() if not line.startswith(("  migrate", "  export"))]
+        assert len(own) > 5
+        assert not [line for line in own if line.endswith("...")]
+
+
 def test_help_without_arguments_and_by_option(kahi: Run) -> None:
-    for arguments in ((), ("--help",), ("-h",), ("ctl", "--help"), ("ctl", "status", "-h")):
+    for arguments in ((), ("--help",), ("-h",), ("ctl",), ("ctl", "--help"), ("ctl", "status", "-h")):
         done = kahi(*arguments)
         assert done.returncode == 0
         assert done.stdout.startswith("Usage: kahi")

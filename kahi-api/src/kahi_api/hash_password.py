@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--rounds", type=click.IntRange(4, 16), default=12, show_default=True, help="bcrypt's cost, a power of 2."
 )
 def hash_password(algorithm: str | None, rounds: int) -> None:
-    """Read a password (from the terminal without echo, or from stdin) and print its hash."""
+    """Print the hash of a password. It is read from the terminal without echo, or from stdin."""
     hasher = _hasher(algorithm, rounds)
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

@@ -37,24 +37,19 @@ TRY_AGAIN: Final = 0.1
 @connection_options
 @pass_target
 def send(target: Target, name: str, data: str, raw: bool) -> None:
-    """Write DATA and a newline to the standard input of the process NAME."""
+    """Write a line to the input of a process: DATA and a newline."""
     line = os.fsencode(data) + (b"" if raw else b"\n")
     with target.connect() as client:
         client.send(name, line)
 
 
-def _attaching(name: str) -> click.Command:
-    @click.command(name)
+def _attaching(name: str, explanation: str) -> click.Command:
+    @click.command(name, help=f"{explanation}\n\n{_WHILE_ATTACHED}")
     @click.argument("name", shell_complete=processes)
     @click.option("--raw", is_flag=True, help="To a terminal too, print escape sequences as they are.")
     @connection_options
     @pass_target
     def command(target: Target, name: str, raw: bool) -> None:
-        """Pass what is typed to the process NAME, and show what it prints, until Ctrl-C.
-
-        Ctrl-D sends the end of input, where stdin_eof of the process allows it. Nobody else can be
-        attached to the process meanwhile.
-        """
         with target.connect() as client, target.connect() as listener:
             state = client.process(name).state
             session = _Session(client, listener, name, raw)
@@ -66,8 +61,14 @@ def _attaching(name: str) -> click.Command:
     return command
 
 
-attach = _attaching("attach")
-fg = _attaching("fg")
+_WHILE_ATTACHED = (
+    "Lines that are typed go to its input, what it prints comes here. Ctrl-C detaches and leaves it"
+    " running. Ctrl-D sends the end of input, where stdin_eof of the process allows it. Nobody else can"
+    " be attached to the process meanwhile."
+)
+
+attach = _attaching("attach", "Talk to a process on this terminal.")
+fg = _attaching("fg", "The same as attach.")
 
 
 @contextmanager

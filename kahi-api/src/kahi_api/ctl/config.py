@@ -47,7 +47,7 @@ def reread(target: Target) -> None:
 @connection_options
 @pass_target
 def update(target: Target, groups: tuple[str, ...]) -> None:
-    """Take over what changed in the configuration, or only what concerns GROUPs."""
+    """Take over what changed in the configuration. With GROUPs, only what concerns these."""
     chosen = None if not groups or "all" in groups else groups
     with progress(target, Moving("updating")), target.connect() as client:
         changes = client.update(chosen)
@@ -58,7 +58,7 @@ def update(target: Target, groups: tuple[str, ...]) -> None:
 @connection_options
 @pass_target
 def reload(target: Target) -> None:
-    """Take over what changed in the configuration."""
+    """The same as update without GROUPs."""
     with progress(target, Moving("reloading")), target.connect() as client:
         changes = client.update()
     _report(changes, applied=True)
@@ -68,7 +68,7 @@ def reload(target: Target) -> None:
 @connection_options
 @pass_target
 def avail(target: Target) -> None:
-    """Show the groups of the configuration, and whether they are active."""
+    """Show the groups of the configuration, active or not."""
     with target.connect() as client:
         active = {group.name for group in client.groups()}
         configured = [group["name"] for group in client.config()["groups"]]

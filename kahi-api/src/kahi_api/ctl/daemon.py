@@ -27,7 +27,7 @@ LOOK_AGAIN: Final = 0.05
 @connection_options
 @pass_target
 def pid(target: Target, name: str) -> None:
-    """Print the pid of the daemon, of a process, or of all processes (0 where one does not run)."""
+    """Print the pid of the daemon, or of processes. Of several, 0 stands for one that does not run."""
     with target.connect() as client:
         if not name:
             click.echo(client.version().pid)
@@ -55,7 +55,7 @@ def version(target: Target) -> None:
 @connection_options
 @pass_target
 def shutdown(target: Target, no_wait: bool) -> None:
-    """Stop all processes in order and end the daemon; returns when it is gone."""
+    """Stop all processes in order and end the daemon. Returns when it is gone."""
     with target.connect() as client:
         pid = client.version().pid
         _ask(client)

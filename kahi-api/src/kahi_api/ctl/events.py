@@ -34,7 +34,7 @@ IMPLIED = ("type", "serial", "time", "state")
 @connection_options
 @pass_target
 def events(target: Target, follow: bool, types: str, as_json: bool) -> None:
-    """Print what happened recently; with -f, go on until Ctrl-C."""
+    """Print what happened recently. With -f, go on until Ctrl-C."""
     wanted = [each.strip().upper() for each in types.split(",") if each.strip()]
     with target.connect() as client:
         last = 0

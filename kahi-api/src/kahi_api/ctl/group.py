@@ -39,7 +39,10 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 
 
-@click.group(cls=LazyGroup, table=COMMANDS)
+@click.group(cls=LazyGroup, table=COMMANDS, invoke_without_command=True)
 @connection_options
-def ctl() -> None:
+@click.pass_context
+def ctl(ctx: click.Context) -> None:
     """Look at a running daemon and operate it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -15,7 +15,7 @@ from kahi_api.ctl.target import Target
 @pass_target
 @click.pass_context
 def health(ctx: click.Context, target: Target) -> None:
-    """Print OK when the daemon works; otherwise what is wrong, and exit with 1."""
+    """Print OK when the daemon works. Otherwise print what is wrong, and exit with 1."""
     ctx.exit(show_health(target))
 
 
@@ -25,5 +25,5 @@ def health(ctx: click.Context, target: Target) -> None:
 @pass_target
 @click.pass_context
 def ready(ctx: click.Context, target: Target, names: str) -> None:
-    """Print READY when all that starts by itself is up; otherwise what is not, and exit with 1."""
+    """Print READY when all that starts by itself is up. Otherwise print what is not, and exit with 1."""
     ctx.exit(show_ready(target, [name for name in names.split(",") if name]))

@@ -45,9 +45,10 @@ class _Commands(LazyGroup):
 @connection_options
 @pass_target
 def shell(target: Target) -> None:
-    """Read commands at a prompt: those of kahi ctl, help, and exit or Ctrl-D.
+    """Read these commands at a prompt, until exit or Ctrl-D.
 
-    Where stdin is no terminal, commands are read from it, one on each line; # begins a comment.
+    help lists them, help COMMAND explains one. Where stdin is no terminal, commands are read from it,
+    one on each line; # begins a comment.
     """
     target.ask_password()
     commands = _Commands(target)

@@ -52,7 +52,7 @@ def _log_options(function: Any) -> Any:
 @connection_options
 @pass_target
 def tail(target: Target, names: tuple[str, ...], follow: bool, count: int, raw: bool) -> None:
-    """Print the end of what a process printed; with -f, go on until Ctrl-C.
+    """Print the end of what processes printed. With -f, go on until Ctrl-C.
 
     Following goes on over restarts of the process and of the daemon. Several names, group:*,
     patterns and all print the logs of all of them, each line behind the name of its process. To a
@@ -82,7 +82,7 @@ def tail(target: Target, names: tuple[str, ...], follow: bool, count: int, raw: 
 @connection_options
 @pass_target
 def maintail(target: Target, follow: bool, count: int, raw: bool) -> None:
-    """Print the end of the daemon's own log; with -f, go on until Ctrl-C."""
+    """Print the end of the daemon's own log. With -f, go on until Ctrl-C."""
     output = Output("the daemon", raw=raw)
     with target.connect() as client:
         offset = 0

@@ -12,9 +12,9 @@ from kahi.errors import KahiError
 @click.option("--print", "print_it", is_flag=True, help="Print what is in force, without secrets, as JSON.")
 @click.option("--schema", is_flag=True, help="Print a JSON Schema of the configuration, for editors.")
 def check(config: str, print_it: bool, schema: bool) -> None:
-    """Check a configuration, with everything it includes, as the daemon would.
+    """Check a configuration as the daemon would.
 
-    Prints every problem with its file and line; exits with 1 when there is one.
+    Reads everything it includes. Prints every problem with its file and line; exits with 1 when there is one.
     """
     import json
 

@@ -20,7 +20,7 @@ PATIENCE: Final = 1.0
 @click.option("-d", "--daemonize", is_flag=True, help="Go to the background once it is up.")
 @click.option("-u", "--user", default="", metavar="USER[:GROUP]", help="Become USER after sockets are bound.")
 def daemon(config: str, pidfile: str, daemonize: bool, user: str) -> None:
-    """Start the programs of the configuration and keep them running.
+    """Start programs and keep them running.
 
     SIGTERM, SIGINT and SIGQUIT stop everything in order, a second one kills; SIGHUP reloads the
     configuration; SIGUSR2 reopens log files.

@@ -110,7 +110,11 @@ def run(arguments: list[str], group: click.Command = commands, name: str = "kahi
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
-        from kahi.cli.usage import explain
+        from kahi.cli.usage import explain, is_call_for_help
+
+        if is_call_for_help(error):
+            click.echo(error.format_message())
+            return 0
 
         click.echo(printable(explain(error)), err=True)
         return error.exit_code

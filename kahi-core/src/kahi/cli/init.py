@@ -11,7 +11,7 @@ import click
 @click.option("-o", "--output", default="", metavar="FILE", help="Write to FILE in place of stdout.")
 @click.option("--force", is_flag=True, help="Replace FILE when it is there.")
 def init(output: str, force: bool) -> None:
-    """Print a sample configuration with every key, its default and what it means."""
+    """Print a sample configuration. It has every key, its default and what it means."""
     from kahi.config.sample import sample
     from kahi.errors import KahiError
     from kahi.plugins import PluginManager

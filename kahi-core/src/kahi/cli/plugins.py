@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plugins(as_json: bool) -> None:
-    """List installed plugins, with what they add and how they are."""
+    """List installed plugins. Tells what they add and how they are."""
     from kahi.plugins import PluginManager
 
     manager = PluginManager()

@@ -22,15 +22,22 @@ def _message(error: click.ClickException) -> str:
         return f"{text} (did you mean {min(close)}?)" if close else text
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"{_name(error.param)} is missing"
-    if isinstance(error, click.BadParameter) and error.param is not None:
-        return f"{_name(error.param)}: {_plain(error.message)}"
+    if isinstance(error, click.BadParameter) and (error.param is not None or error.param_hint):
+        name = error.param_hint if error.param is None else _name(error.param)
+        return f"{name}: {_plain(error.message)}"
     return _plain(error.format_message())
+
+
+def is_call_for_help(error: click.ClickException) -> bool:
+    """Whether it is no mistake, but a group of commands without one of them."""
+    kind = getattr(click.exceptions, "NoArgsIsHelpError", None)
+    return kind is not None and isinstance(error, kind)
 
 
 def _name(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Option):
         return max(parameter.opts, key=len)
-    return parameter.make_metavar(click.get_current_context(silent=True)).strip("[]")  # type: ignore[arg-type]
+    return (parameter.metavar or (parameter.name or "").upper()).strip("[]")
 
 
 def _plain(message: str) -> str:
