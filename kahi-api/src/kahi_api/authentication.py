@@ -9,7 +9,7 @@ import hmac
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,12 +49,12 @@ class Credentials:
     hasher: PasswordHasher
 
     @classmethod
-    def of(cls, settings: HttpSettings, plugins: PluginManager) -> Credentials | None:
+    def of(cls, settings: HttpSettings, hashers: Sequence[PasswordHasher]) -> Credentials | None:
         """What the configuration says; None when it names nobody. Raises ValueError for a bad hash."""
         password = settings.password.get_secret_value()
         if not settings.username or not password:
             return None
-        return cls(settings.username.encode(), password, hasher_for(password, plugins.password_hashers()))
+        return cls(settings.username.encode(), password, hasher_for(password, hashers))
 
     def verify(self, username: bytes, password: bytes) -> bool:
         """Whether they are right. An unknown user costs as much as a wrong password. Blocks."""

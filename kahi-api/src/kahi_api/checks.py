@@ -13,23 +13,23 @@ from kahi_api.settings import ServerSettings
 def problems(config: Config, plugins: PluginManager) -> Sequence[Problem]:
     """Everything that is wrong with ``[server]``. May block on the disk."""
     settings: ServerSettings = config.sections["server"]
-    return [Problem(config.path, 0, where, message) for where, message in _found(settings, plugins)]
+    return [Problem(config.path, 0, where, message) for where, message in _found(config, settings, plugins)]
 
 
-def _found(settings: ServerSettings, plugins: PluginManager) -> Iterator[tuple[str, str]]:
+def _found(config: Config, settings: ServerSettings, plugins: PluginManager) -> Iterator[tuple[str, str]]:
     password = settings.http.password.get_secret_value()
     if password:
         from kahi_api.hashers import hasher_for
 
         try:
-            hasher_for(password, plugins.password_hashers())
+            hasher_for(password, plugins.password_hashers(config))
         except ValueError as error:
             yield "[server.http] password", str(error)
     if settings.http.enabled and settings.http.tls_cert:
         from kahi_api.tls import UnusableCertificate, tls_context
 
         try:
-            tls_context(settings.http, plugins)
+            tls_context(settings.http, config, plugins)
         except UnusableCertificate as error:
             yield f"[server.http] {error.key}", error.reason
         except KahiError as error:

@@ -56,4 +56,4 @@ def _hashers_of_plugins() -> Sequence[PasswordHasher]:
 
     plugins = PluginManager()
     plugins.discover()
-    return plugins.password_hashers()
+    return plugins.password_hashers(None)

@@ -106,7 +106,7 @@ class ApiPlugin:
         from kahi_api.server.entrance import Entrance
         from kahi_api.tls import tls_context
 
-        self._tls = tls_context(settings, ctx.plugins) if settings.tls_cert else None
+        self._tls = tls_context(settings, ctx.config, ctx.plugins) if settings.tls_cert else None
         self._tcp = listen_tcp(*settings.address)
         scheme = "http" if self._tls is None else "https"
         host, port = self._tcp.getsockname()[:2]
@@ -188,7 +188,7 @@ def _settings(ctx: PluginContext) -> ServerSettings:
 def _credentials(ctx: PluginContext) -> Credentials | None:
     from kahi_api.authentication import Credentials
 
-    return Credentials.of(_settings(ctx).http, ctx.plugins)
+    return Credentials.of(_settings(ctx).http, ctx.plugins.password_hashers(ctx.config))
 
 
 def _fixed(settings: ServerSettings) -> ServerSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
+from kahi.config.config import Config
 from kahi.errors import KahiError
 from kahi.plugins import PluginManager
 from kahi_api.settings import HttpSettings
@@ -22,7 +23,7 @@ class UnusableCertificate(KahiError):
         super().__init__(f"[server.http] {key}: {reason}")
 
 
-def tls_context(settings: HttpSettings, plugins: PluginManager) -> ssl.SSLContext:
+def tls_context(settings: HttpSettings, config: Config, plugins: PluginManager) -> ssl.SSLContext:
     """The context of the server; reads the files, so it may block.
 
     Raises:
@@ -34,7 +35,7 @@ def tls_context(settings: HttpSettings, plugins: PluginManager) -> ssl.SSLContex
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
-    plugins.narrow_tls(context)
+    plugins.narrow_tls(context, config)
     load_certificate(context, settings)
     return context
 

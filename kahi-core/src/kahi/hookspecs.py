@@ -69,12 +69,14 @@ class ConfigSection:
         model: what it may hold; unknown keys are reported from the model's fields.
         in_program: it is a key or table of every program, not a table of its own.
         many: it is a table of named tables, as in ``[webhooks.NAME]``.
+        in_supervisor: no table of its own: the model's fields are keys of ``[supervisor]``.
     """
 
     name: str
     model: type[BaseModel]
     in_program: bool = False
     many: bool = False
+    in_supervisor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,12 +403,15 @@ def kahi_event(event: Event) -> None:
 
 
 @hookspec
-def kahi_password_hashers() -> Sequence[PasswordHasher]:  # type: ignore[empty-body]
+def kahi_password_hashers(config: Config | None) -> Sequence[PasswordHasher]:  # type: ignore
     """Give ways of hashing passwords.
 
     A scheme that several plugins give belongs to the last of them, and `kahi hash-password` uses the
     last hasher of all unless it is told otherwise. So a plugin that comes after the API can replace
     or forbid what the API brings, by a hasher whose `check` raises.
+
+    ``config`` is the configuration that is being checked or is in force, None for
+    `kahi hash-password`.
 
     Called: when a configuration with password hashes is checked, when the API starts or is reloaded,
         and by `kahi hash-password`.
@@ -421,7 +426,7 @@ def kahi_password_hashers() -> Sequence[PasswordHasher]:  # type: ignore[empty-b
 
 
 @hookspec
-def kahi_tls_policy(context: ssl.SSLContext) -> None:
+def kahi_tls_policy(context: ssl.SSLContext, config: Config) -> None:
     """Narrow down what a TLS context accepts: versions, cipher suites, curves.
 
     It has Kahi's own policy already: TLS 1.2 or later, forward secrecy, authenticated encryption.
@@ -434,6 +439,23 @@ def kahi_tls_policy(context: ssl.SSLContext) -> None:
         @hookimpl
         def kahi_tls_policy(context):
             context.minimum_version = ssl.TLSVersion.TLSv1_3
+    """
+
+
+@hookspec
+def kahi_version(config: Config | None) -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Tell what else belongs to the answer to "what runs here?", by names of the plugin's own.
+
+    ``config`` is the configuration in force, None for `kahi version`.
+
+    Called: by `kahi version --json`, and when a client of the daemon asks.
+    Exception: logged and counted; the rest is told all the same.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_version():
+            return {"licence": {"holder": "ACME"}}
     """
 
 

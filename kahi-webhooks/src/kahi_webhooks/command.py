@@ -18,6 +18,8 @@ def test(name: str, config: str) -> None:
 
     With PagerDuty it opens an incident and resolves it.
     """
+    import ssl
+
     import anyio
 
     from kahi.daemon.startup import load_everything
@@ -31,5 +33,9 @@ def test(name: str, config: str) -> None:
     if name not in webhooks:
         known = ", ".join(webhooks) or "none"
         raise KahiError(f"{UnknownName(name, 'webhook')} (in {loaded.config.path}: {known})")
-    for line in anyio.run(try_out, name, webhooks[name], loaded.config.supervisor.identifier):
+
+    def narrow(context: ssl.SSLContext) -> None:
+        loaded.plugins.narrow_tls(context, loaded.config)
+
+    for line in anyio.run(try_out, name, webhooks[name], loaded.config.supervisor.identifier, narrow):
         click.echo(line)

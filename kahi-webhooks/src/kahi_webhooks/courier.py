@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 if TYPE_CHECKING:
-    from kahi_webhooks.exchange import Exchange
+    from kahi_webhooks.exchange import Exchange, NarrowTls
     from kahi_webhooks.settings import WebhookSettings
 
 
@@ -29,9 +29,14 @@ class Courier(Protocol):
 
 
 class HttpCourier:
-    """Posts over HTTP."""
+    """Posts over HTTP.
 
-    def __init__(self) -> None:
+    Args:
+        narrow: lets plugins narrow down what TLS accepts.
+    """
+
+    def __init__(self, narrow: NarrowTls) -> None:
+        self._narrow = narrow
         self._exchange: Exchange | None = None
         self._lock = anyio.Lock()
 
@@ -39,7 +44,7 @@ class HttpCourier:
         """Import the library and read the certificates, unless that was done."""
         async with self._lock:
             if self._exchange is None:
-                self._exchange = await anyio.to_thread.run_sync(load_exchange)
+                self._exchange = await anyio.to_thread.run_sync(load_exchange, self._narrow)
 
     async def post(self, settings: WebhookSettings, body: bytes, headers: Mapping[str, str]) -> int:
         """Post a body; returns the status. Raises AttemptFailed."""
@@ -47,8 +52,8 @@ class HttpCourier:
         return await self._exchange.post(settings, body, headers)
 
 
-def load_exchange() -> Exchange:
+def load_exchange(narrow: NarrowTls) -> Exchange:
     """Import everything that is needed to post."""
     from kahi_webhooks.exchange import make_exchange
 
-    return make_exchange()
+    return make_exchange(narrow)

@@ -9,7 +9,7 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.request import getproxies_environment, proxy_bypass
@@ -34,6 +34,9 @@ LONGEST_EXCERPT: Final = 200
 for _name in ("httpx2", "httpcore2"):
     # They log URLs and headers, which hold secrets.
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+NarrowTls = Callable[[ssl.SSLContext], None]
+"""Narrows a TLS context down."""
 
 
 class CheckedTransport(httpx2.AsyncBaseTransport):
@@ -140,9 +143,15 @@ class Exchange:
         )
 
 
-def make_exchange() -> Exchange:
-    """Read the trusted certificates; on a thread, because that takes a while."""
-    return Exchange(httpx2.create_ssl_context())
+def make_exchange(narrow: NarrowTls) -> Exchange:
+    """Read the trusted certificates; on a thread, because that takes a while.
+
+    Args:
+        narrow: lets plugins narrow down what TLS accepts.
+    """
+    context = httpx2.create_ssl_context()
+    narrow(context)
+    return Exchange(context)
 
 
 def proxy_for(target: Target) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -37,12 +38,15 @@ class WebhooksPlugin:
         from kahi_webhooks.dispatcher import Dispatcher
         from kahi_webhooks.notice import Origin
 
+        def narrow(context: ssl.SSLContext) -> None:
+            ctx.plugins.narrow_tls(context, ctx.config)
+
         origin = Origin(ctx.supervisor.identifier, platform.node())
-        self._dispatcher = Dispatcher(ctx.events, origin, HttpCourier())
+        self._dispatcher = Dispatcher(ctx.events, origin, HttpCourier(narrow))
         self._dispatcher.apply(ctx.config.sections[TABLE])
         if ctx.user:
             # The new user may not be allowed to read the libraries.
-            load_exchange()
+            load_exchange(narrow)
 
     @hookimpl
     def kahi_services(self, ctx: PluginContext) -> Sequence[Service]:

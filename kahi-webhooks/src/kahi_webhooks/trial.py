@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from kahi.errors import KahiError
-from kahi_webhooks.exchange import make_exchange
+from kahi_webhooks.exchange import NarrowTls, make_exchange
 from kahi_webhooks.failure import AttemptFailed
 from kahi_webhooks.message import message_of
 from kahi_webhooks.notice import TEST, TEST_OVER, Notice, Origin, trial_notice
@@ -15,13 +15,13 @@ from kahi_webhooks.settings import WebhookSettings
 from kahi_webhooks.templates import PAGERDUTY, make_form
 
 
-async def try_out(name: str, settings: WebhookSettings, identifier: str) -> list[str]:
+async def try_out(name: str, settings: WebhookSettings, identifier: str, narrow: NarrowTls) -> list[str]:
     """Post a test, without retries; returns what to tell.
 
     Raises:
         KahiError: it was not delivered, and why.
     """
-    exchange = make_exchange()
+    exchange = make_exchange(narrow)
     form = make_form(settings.template, settings.routing_key.get_secret_value())
     told: list[str] = []
     for notice in _notices(name, settings, Origin(identifier, platform.node())):

@@ -8,6 +8,7 @@ import platform
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kahi.plugins import PluginContext
 from kahi.version import __version__
 from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
@@ -26,10 +27,15 @@ async def version(request: Request) -> Response:
             "pid": os.getpid(),
             "python": platform.python_version(),
             "identifier": daemon.supervisor.identifier,
-            "fips": False,
+            "fips": _fips(daemon),
             "plugins": [info.as_object() for info in daemon.plugins.list()],
         }
     )
+
+
+def _fips(daemon: PluginContext) -> bool:
+    told = daemon.plugins.version_details(daemon.config).get("fips", {})
+    return told.get("mode") == "required"
 
 
 async def shutdown(request: Request) -> Response:

@@ -15,6 +15,11 @@ def version(as_json: bool) -> None:
         import json
         import platform
 
-        click.echo(json.dumps({"version": __version__, "python": platform.python_version()}))
+        from kahi.plugins import PluginManager
+
+        plugins = PluginManager()
+        plugins.discover()
+        told = {"version": __version__, "python": platform.python_version(), "fips": {"mode": "off"}}
+        click.echo(json.dumps(told | plugins.version_details(None)))
         return
     click.echo(f"kahi {__version__}")

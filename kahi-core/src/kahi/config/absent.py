@@ -13,6 +13,10 @@ PLUGIN_TABLES: Final[Mapping[str, str]] = {
 }
 """Tables of the official plugins, and the plugin of each, which an extra of the same name brings."""
 
+PLUGIN_KEYS: Final[Mapping[str, str]] = {"fips": "fips"}
+"""Keys in ``[supervisor]`` of official plugins, likewise. They ask for protection, so that nothing starts
+without the plugin."""
+
 
 def accepted(table: str, out_of_service: Mapping[str, str]) -> str:
     """Why a table that nobody knows is accepted all the same, "" when it is not.
@@ -35,8 +39,9 @@ def may_belong(out_of_service: Mapping[str, str]) -> str:
 
 def install_hint(table: str) -> str:
     """How to get the plugin of a table, "" when it is no official one's."""
-    return (
-        f"needs a plugin that is not installed: pip install 'kahi[{PLUGIN_TABLES[table]}]'"
-        if table in PLUGIN_TABLES
-        else ""
-    )
+    return install_line(PLUGIN_TABLES[table]) if table in PLUGIN_TABLES else ""
+
+
+def install_line(extra: str) -> str:
+    """What to say of something whose plugin is not installed."""
+    return f"needs a plugin that is not installed: pip install 'kahi[{extra}]'"

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kahi.config import checks
-from kahi.config.absent import PLUGIN_TABLES, accepted, install_hint, may_belong
+from kahi.config.absent import PLUGIN_KEYS, PLUGIN_TABLES, accepted, install_hint, install_line, may_belong
 from kahi.config.config import Config
 from kahi.config.files import Source, Sources, read_all
 from kahi.config.health import HealthKinds
@@ -131,7 +131,8 @@ class _Loading:
         self._sources = sources
         self._environ = environ
         self._health_kinds = health_kinds
-        self._tables = {s.name: s for s in sections if not s.in_program}
+        self._tables = {s.name: s for s in sections if not s.in_program and not s.in_supervisor}
+        self._in_supervisor = [s for s in sections if s.in_supervisor]
         self._program_keys = {s.name: s.model for s in sections if s.in_program and _is_free(s, report)}
         self._out_of_service = out_of_service
         self._report = report
@@ -235,14 +236,38 @@ class _Loading:
             self._report.unknown(source, (name,), "is no table of the configuration", known)
 
     def _settings(self) -> SupervisorSettings:
-        return self._one("supervisor", SupervisorSettings) or SupervisorSettings()
+        of_plugins = [key for section in self._in_supervisor for key in section.model.model_fields]
+        self._refuse_missing_plugins(of_plugins)
+        settings = self._one("supervisor", SupervisorSettings, without=(*of_plugins, *PLUGIN_KEYS))
+        return settings or SupervisorSettings()
 
-    def _one(self, name: str, model: type[ModelT]) -> ModelT | None:
+    def _refuse_missing_plugins(self, known: Sequence[str]) -> None:
+        """A key that asks for protection must not go unheard because its plugin is not there."""
+        if "supervisor" not in self._single:
+            return
+        source, raw = self._single["supervisor"]
+        for key, extra in PLUGIN_KEYS.items():
+            if key in raw and key not in known:
+                self._report.error(source, ("supervisor", key), install_line(extra))
+
+    def _one(self, name: str, model: type[ModelT], *, without: Sequence[str] = ()) -> ModelT | None:
+        """A single table, ``without`` the keys that belong to somebody else."""
         if name not in self._single:
             return None
         source, raw = self._single[name]
+        raw = {key: value for key, value in raw.items() if key not in without}
         expanded = expand_table(raw, (name,), self._names(source), self._environ, source, self._report)
         return validate(model, expanded, (name,), source, self._report)
+
+    def _keys_in_supervisor(self, model: type[BaseModel]) -> BaseModel | None:
+        """The keys in ``[supervisor]`` that a plugin owns."""
+        if "supervisor" not in self._single:
+            return self._default(model)
+        source, raw = self._single["supervisor"]
+        found = {key: value for key, value in raw.items() if key in model.model_fields}
+        place = ("supervisor",)
+        expanded = expand_table(found, place, self._names(source), self._environ, source, self._report)
+        return validate(model, expanded, place, source, self._report) or self._default(model)
 
     def _names(self, source: Source) -> dict[str, str | int]:
         return {"here": source.directory, "host_node_name": platform.node()}
@@ -319,6 +344,8 @@ class _Loading:
             else:
                 there = name in self._single
                 found[name] = self._one(name, section.model) if there else self._default(section.model)
+        for section in self._in_supervisor:
+            found[section.name] = self._keys_in_supervisor(section.model)
         return found
 
     def _many(self, table: str, model: type[BaseModel]) -> dict[str, BaseModel]:

@@ -44,6 +44,10 @@ def sample(sections: Iterable[ConfigSection] = ()) -> str:
     sections = sorted(sections, key=lambda section: section.name)
     in_program = [section for section in sections if section.in_program]
     parts = [HEAD, *_table("supervisor", SupervisorSettings, active=True)]
+    for section in sections:
+        if section.in_supervisor:
+            # Behind the inner tables of [supervisor] its keys would be theirs: they come first.
+            parts[2:2] = _keys(section.model)
     parts += _table("programs.example", ProgramModel, active=True)
     for section in in_program:
         parts += _table(f"programs.example.{section.name}", section.model, active=False)
@@ -51,7 +55,7 @@ def sample(sections: Iterable[ConfigSection] = ()) -> str:
     parts += _table("eventlisteners.example", EventListenerModel, active=False, only_new=True)
     parts += _table("groups.examples", GroupModel, active=False)
     for section in sections:
-        if not section.in_program:
+        if not section.in_program and not section.in_supervisor:
             name = f"{section.name}.example" if section.many else section.name
             parts += _table(name, section.model, active=False)
     return "\n".join(parts) + "\n"
@@ -74,9 +78,7 @@ def _table(name: str, model: type[BaseModel], *, active: bool, only_new: bool = 
         if _is_table(field):
             nested.append((key, field))
             continue
-        yield f"# {field.description}"
-        required = active and field.is_required()
-        yield f"{'' if required else '# '}{key} = {_value(key, field)}"
+        yield from _key(key, field, active=active)
     yield ""
     for key, field in nested:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -86,6 +88,17 @@ def _table(name: str, model: type[BaseModel], *, active: bool, only_new: bool = 
             yield f"# {field.description}"
             yield f"# [{name}.{key}]"
             yield ""
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """The lines of keys that stand in somebody else's table."""
+    return [line for key, field in model.model_fields.items() for line in _key(key, field, active=True)]
+
+
+def _key(key: str, field: FieldInfo, *, active: bool) -> Iterator[str]:
+    yield f"# {field.description}"
+    required = active and field.is_required()
+    yield f"{'' if required else '# '}{key} = {_value(key, field)}"
 
 
 def _is_table(field: FieldInfo) -> bool:

@@ -23,13 +23,17 @@ def json_schema(sections: Iterable[ConfigSection] = ()) -> dict[str, Any]:
     sections = sorted(sections, key=lambda section: section.name)
     definitions: dict[str, Any] = {}
     in_program = {s.name: _model(s.model, definitions) for s in sections if s.in_program}
+    supervisor = _model(SupervisorSettings, definitions)
+    for section in sections:
+        if section.in_supervisor:
+            supervisor["properties"] |= _model(section.model, definitions)["properties"]
     properties: dict[str, Any] = {
         "include": {
             "type": "array",
             "items": {"type": "string"},
             "description": "Patterns of further files, relative to this one.",
         },
-        "supervisor": _model(SupervisorSettings, definitions),
+        "supervisor": supervisor,
         "groups": _many(_model(GroupModel, definitions)),
     }
     for table, model in PROGRAM_TABLES.items():
@@ -37,7 +41,7 @@ def json_schema(sections: Iterable[ConfigSection] = ()) -> dict[str, Any]:
         program["properties"] |= in_program
         properties[table] = _many(program)
     for section in sections:
-        if not section.in_program:
+        if not section.in_program and not section.in_supervisor:
             table = _model(section.model, definitions)
             properties[section.name] = _many(table) if section.many else table
     return {

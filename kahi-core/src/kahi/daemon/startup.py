@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from kahi.config.config import Config
 from kahi.config.files import read_all
@@ -12,6 +13,9 @@ from kahi.config.loading import disabled_plugins, load, own_directory
 from kahi.config.search import find
 from kahi.errors import ConfigError
 from kahi.plugins import PluginManager
+
+REQUIRE_VARIABLE: Final = "KAHI_REQUIRE_PLUGINS"
+"""Plugins without which nothing starts, beside those of the configuration; commas between names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,13 @@ def load_everything(path: str = "", plugins: PluginManager | None = None) -> Loa
         out_of_service=plugins.out_of_service(),
         on_failure=plugins.fail_model,
     )
-    plugins.require(config.supervisor.required_plugins)
+    plugins.require((*config.supervisor.required_plugins, *_required(environ)))
     return Loaded(_checked(config, plugins), plugins, environ, own_directory())
+
+
+def _required(environ: Mapping[str, str]) -> list[str]:
+    """Plugins that whoever starts the program demands, whatever the configuration says."""
+    return [name for name in environ.get(REQUIRE_VARIABLE, "").split(",") if name]
 
 
 def _checked(config: Config, plugins: PluginManager) -> Config:

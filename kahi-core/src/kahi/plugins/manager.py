@@ -291,18 +291,26 @@ class PluginManager:
                 self.count_error(name, hook, TypeError(f"returned {sink!r} in place of a LogSink"))
         return found
 
-    def password_hashers(self) -> list[PasswordHasher]:
-        """All ways of hashing passwords; later ones take precedence."""
-        results = self._lists(PasswordHasher, "kahi_password_hashers", {}, self.count_error)
+    def password_hashers(self, config: Config | None) -> list[PasswordHasher]:
+        """All ways of hashing passwords under a configuration; later ones take precedence."""
+        arguments = {"config": config}
+        results = self._lists(PasswordHasher, "kahi_password_hashers", arguments, self.count_error)
         return [hasher for _, hashers in results for hasher in hashers]
 
-    def narrow_tls(self, context: ssl.SSLContext) -> None:
-        """Have plugins narrow down what a TLS context accepts.
+    def narrow_tls(self, context: ssl.SSLContext, config: Config) -> None:
+        """Have plugins narrow down what a TLS context accepts under a configuration.
 
         Raises:
             HookFailed: one raised, so the context may accept too much.
         """
-        self._calls.all_or_nothing("kahi_tls_policy", {"context": context})
+        self._calls.all_or_nothing("kahi_tls_policy", {"context": context, "config": config})
+
+    def version_details(self, config: Config | None) -> dict[str, Any]:
+        """What plugins tell of themselves to whoever asks for the version."""
+        details: dict[str, Any] = {}
+        for _, told in self._calls.call("kahi_version", {"config": config}):
+            details |= told
+        return details
 
     def event_callbacks(self) -> list[tuple[str, Callable[[Event], None], tuple[str, ...]]]:
         """Who wants to be told of events: plugin, function, and the types it wants (none: all)."""
