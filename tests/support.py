@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -138,6 +141,18 @@ class Daemon:
     def client(self) -> Client:
         """A client of this daemon."""
         return Client(str(self.socket), timeout=PATIENCE)
+
+    def get(self, path: str) -> Any:
+        """What a GET of any path answers, which has to be JSON."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(str(self.socket))
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
 
     def process(self, name: str) -> Process:
         """A process as the API tells it."""

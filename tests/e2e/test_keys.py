@@ -64,7 +64,7 @@ def test_log_format(daemon: Start) -> None:
 def test_identifier(daemon: Start) -> None:
     running = daemon('[supervisor]\nidentifier = "blue"\n')
     with running.client() as client:
-        assert client.version()["identifier"] == "blue"
+        assert client.version().identifier == "blue"
     running.says("blue is up with pid")
 
 

@@ -53,8 +53,7 @@ def with_plugins(daemon: Start, short_tmp: Path) -> Callable[..., Daemon]:
 
 def plugins_of(running: Daemon) -> dict[str, dict[str, Any]]:
     """The plugins of a running daemon by name."""
-    with running.client() as client:
-        return {info["name"]: info for info in client._json("GET", "/api/v1/version")["plugins"]}
+    return {info["name"]: info for info in running.get("/api/v1/version")["plugins"]}
 
 
 def nobody_else_suffers(running: Daemon) -> None:
