@@ -247,3 +247,37 @@ def test_schema_and_resolved_configuration(kahi: Run, tmp_path: Path) -> None:
     printed = kahi("check", "-c", str(config), "--print").stdout
     assert "canary" not in printed
     assert json.loads(printed)["groups"][0]["processes"][0]["command"] == ["x", "0"]
+
+
+def test_every_line_of_the_sample_can_be_used(kahi: Run, tmp_path: Path) -> None:
+    """Each table with all of its keys, as somebody gets it who removes the marks in front of them."""
+    text = kahi("init").stdout
+    assert '# umask = "022"' in text
+    assert '# logfile_maxbytes = "50MB"' in text
+    assert '# stopsignal = "TERM"' in text
+    assert '# socket_mode = "0700"' in text
+    tables: list[list[str]] = []
+    for line in text.splitlines():
+        bare = line.removeprefix("# ")
+        if re.fullmatch(r"\[[a-z_.]+\]", bare):
+            tables.append([bare])
+        elif tables and re.match(r"[a-z_]+ = ", bare):
+            tables[-1].append(bare)
+    assert len(tables) > 10
+    program = '[programs.example]\ncommand = "sleep 3600"\n'
+    for table in (table for table in tables if len(table) > 1):
+        name = table[0]
+        body = "\n".join(table) + "\n"
+        if name != "[programs.example]":
+            body = program + body
+        if name.endswith(".health]"):
+            kinds = ("http", "expect", "tcp", "exec", "notify")
+            body = "\n".join(line for line in body.splitlines() if line.split()[0] not in kinds)
+            body += '\ntcp = "127.0.0.1:1"\n'
+        elif name.startswith(("[fcgi_programs", "[eventlisteners")):
+            body += 'command = "sleep 3600"\n'
+        config = tmp_path / "kahi.toml"
+        config.write_text(body)
+        done = kahi("check", "-c", str(config))
+        assert done.returncode == 0, f"{body}{done.stderr}"
+        assert "is no known key" not in done.stderr, f"{body}{done.stderr}"

@@ -171,13 +171,21 @@ class ProgramModel(Model):
     stopwaitsecs: Seconds = Field(default=10.0, description="Seconds from the stop signal to SIGKILL.")
     stopasgroup: bool = Field(default=False, description="Send the stop signal to its process group.")
     killasgroup: bool | None = Field(
-        default=None, description="Send SIGKILL to its process group, and end what is left of it."
+        default=None,
+        examples=[False],
+        description="Send SIGKILL to its process group, and end what is left of it; unset: as stopasgroup.",
     )
     user: str = Field(default="", description="User, user:group or uid:gid to run as.")
     directory: str = Field(default="", description="Directory to run in.")
     umask: Mode = Field(default=None, description="File mode mask.")
     nice: int = Field(default=0, ge=-20, le=19, description="Niceness.")
-    oom_score_adj: int | None = Field(default=None, ge=-1000, le=1000, description="Readiness to be killed.")
+    oom_score_adj: int | None = Field(
+        default=None,
+        ge=-1000,
+        le=1000,
+        examples=[500],
+        description="How readily the kernel kills it when memory runs out, -1000 to 1000; unset by default.",
+    )
     no_new_privs: bool = Field(default=False, description="Let it gain no rights by set-uid programs.")
     oneshot: bool = Field(default=False, description="Runs to its end once; an expected end is a success.")
     clean_environment: bool = Field(default=False, description="Start from an empty environment.")

@@ -16,6 +16,7 @@ from kahi.config.models import (
     ProgramModel,
     SupervisorSettings,
 )
+from kahi.config.values import Written
 from kahi.hookspecs import ConfigSection
 
 HEAD: Final = """\
@@ -51,8 +52,8 @@ def sample(sections: Iterable[ConfigSection] = ()) -> str:
     parts += _table("programs.example", ProgramModel, active=True)
     for section in in_program:
         parts += _table(f"programs.example.{section.name}", section.model, active=False)
-    parts += _table("fcgi_programs.example", FcgiProgramModel, active=False, only_new=True)
-    parts += _table("eventlisteners.example", EventListenerModel, active=False, only_new=True)
+    parts += _table("fcgi_programs.application", FcgiProgramModel, active=False, only_new=True)
+    parts += _table("eventlisteners.listener", EventListenerModel, active=False, only_new=True)
     parts += _table("groups.examples", GroupModel, active=False)
     for section in sections:
         if not section.in_program and not section.in_supervisor:
@@ -109,7 +110,11 @@ def _is_table(field: FieldInfo) -> bool:
 def _value(key: str, field: FieldInfo) -> str:
     value: Any = _example(key, field) if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
-        return '""'
+        # Unset, which can not be written: show what it may be.
+        return json.dumps(_example(key, field))
+    for mark in field.metadata:
+        if isinstance(mark, Written):
+            value = mark.by(value)
     if isinstance(value, SecretStr):
         # A default is no secret.
         return json.dumps(value.get_secret_value())
@@ -119,5 +124,5 @@ def _value(key: str, field: FieldInfo) -> str:
 
 
 def _example(key: str, field: FieldInfo) -> Any:
-    """A value for a key that has no default."""
+    """A value for a key that has no default, or one that can not be written."""
     return EXAMPLES.get(key, "") if field.examples is None else field.examples[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -218,9 +220,50 @@ def _to_text(value: object) -> object:
     return str(_environment_value(value))
 
 
-Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema({"type": ["integer", "string"]})]
-Mode = Annotated[int | None, BeforeValidator(parse_mode), WithJsonSchema({"type": ["string", "integer"]})]
-SignalNumber = Annotated[int, BeforeValidator(parse_signal), WithJsonSchema({"type": ["string", "integer"]})]
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Marks a type whose values people write in another form than the one they are kept in."""
+
+    by: Callable[[int], object]
+
+
+def write_size(size: int) -> int | str:
+    """The shortest way to write a number of bytes."""
+    for unit, factor in reversed(_UNITS.items()):
+        if size and factor > 1 and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return size
+
+
+def write_mode(mode: int) -> str:
+    """An octal mode with as many digits as people give it."""
+    return f"{mode:04o}" if mode > 0o077 else f"{mode:03o}"
+
+
+def write_signal(number: int) -> int | str:
+    """A signal by its name where it has one."""
+    names = {int(known): known.name.removeprefix("SIG") for known in signal.Signals}
+    return names.get(number, number)
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    Written(write_size),
+    WithJsonSchema({"type": ["integer", "string"]}),
+]
+Mode = Annotated[
+    int | None,
+    BeforeValidator(parse_mode),
+    Written(write_mode),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
+SignalNumber = Annotated[
+    int,
+    BeforeValidator(parse_signal),
+    Written(write_signal),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
 Limit = Annotated[
     tuple[int, int], BeforeValidator(parse_limit), WithJsonSchema({"type": ["integer", "string"]})
 ]
