@@ -102,12 +102,12 @@ def idle(subject: Subject, programs: int = 20, seconds: float = 10.0) -> dict[st
     with running(subject, [Program(f"p{number}", SLEEP) for number in range(programs)]) as daemon:
         daemon.wait_until_it_answers()
         time.sleep(3)
-        switches, cpu = _switches(daemon.pid), _cpu(daemon.pid)
+        switches, spent = _switches(daemon.pid), cpu(daemon.pid)
         time.sleep(seconds)
         return {
             f"context switches, {programs} programs, {seconds:.0f} s": _switches(daemon.pid) - switches,
-            f"CPU, {programs} programs, {seconds:.0f} s": _cpu(daemon.pid) - cpu,
-            f"memory (MiB), {programs} programs": _memory(daemon.pid),
+            f"CPU, {programs} programs, {seconds:.0f} s": cpu(daemon.pid) - spent,
+            f"memory (MiB), {programs} programs": memory(daemon.pid),
         }
 
 
@@ -138,12 +138,14 @@ def _switches(pid: int) -> int:
     return total
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
+    """MiB of resident memory of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024

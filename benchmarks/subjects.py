@@ -23,11 +23,15 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 
 @dataclass(frozen=True)
 class Program:
-    """One program to supervise: the command is split by shell rules."""
+    """One program to supervise: the command is split by shell rules.
+
+    ``logfile`` is rotated as by default; "" stands for /dev/null.
+    """
 
     name: str
     command: str
     autorestart: bool = True
+    logfile: str = ""
 
 
 class Subject(Protocol):
@@ -61,7 +65,7 @@ class Kahi:
                 f"[programs.{program.name}]",
                 "command = '''{}'''".format(program.command.replace("$", "$$").replace("%", "%%")),
                 f"autorestart = {str(program.autorestart).lower()}",
-                'stdout_logfile = "/dev/null"',
+                f'stdout_logfile = "{program.logfile or "/dev/null"}"',
                 'stderr_logfile = "/dev/null"',
             ]
         (directory / "kahi.toml").write_text("\n".join(lines) + "\n")
@@ -100,8 +104,8 @@ class Supervisord:
                 f"[program:{program.name}]",
                 "command=" + program.command.replace("%", "%%"),
                 f"autorestart={str(program.autorestart).lower()}",
-                "stdout_logfile=/dev/null",
-                "stdout_logfile_maxbytes=0",
+                f"stdout_logfile={program.logfile or '/dev/null'}",
+                *(() if program.logfile else ("stdout_logfile_maxbytes=0",)),
                 "stderr_logfile=/dev/null",
                 "stderr_logfile_maxbytes=0",
             ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -28,8 +27,6 @@ class Exchange:
         """Readable when there are orders."""
         system.set_nonblocking(self.wake_fd)
         system.set_nonblocking(self._wake_write)
-        self._rest = select.poll()
-        self._rest.register(self.wake_fd, select.POLLIN)
         self._system = system
         self._loop = loop
         self._orders: deque[tuple[Channel | None, Order]] = deque()
@@ -51,10 +48,6 @@ class Exchange:
             self._awake = True
             with contextlib.suppress(BlockingIOError):
                 os.write(self._wake_write, b"\0")
-
-    def rest(self, seconds: float) -> None:
-        """Wait a moment, or until there are orders."""
-        self._rest.poll(seconds * 1000)
 
     def acknowledge(self) -> None:
         """Take notice of being woken; orders are to be taken after that, not before."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from kahi.output.channel import Channel
     from kahi.output.pump import Pump
+
+USUAL_SIZE: Final = 64 * 1024
+"""Bytes that fit into a pipe, unless somebody asked for more room."""
+
+LARGE_SIZE: Final = 256 * 1024
+"""Bytes that fit into the pipe of a child that prints faster than it can be read from a usual one."""
 
 
 class Pipe:
@@ -17,14 +23,17 @@ class Pipe:
         pid: the child that was given the other end.
     """
 
-    __slots__ = ("channel", "fd", "is_large", "pid")
+    __slots__ = ("channel", "fd", "is_hot", "pid", "size", "was_empty")
 
     def __init__(self, fd: int, pid: int, channel: Channel) -> None:
         self.fd = fd
         self.pid = pid
         self.channel = channel
-        self.is_large = False
-        """Whether it was given more room, because it is filled faster than it is emptied."""
+        self.size = USUAL_SIZE
+        self.is_hot = False
+        """Whether it is read in every turn, and not watched by the poller."""
+        self.was_empty = True
+        """Whether the last read gave nothing."""
 
     def read(self, pump: Pump) -> None:
         """The order to deliver what can be read."""

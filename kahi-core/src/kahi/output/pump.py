@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from kahi.errors import SpawnError
@@ -29,11 +30,11 @@ log = logging.getLogger(__name__)
 BUFFER_SIZE: Final = 256 * 1024
 """Bytes read from one pipe before the others get their turn."""
 
-USUAL_PIPE: Final = 64 * 1024
-"""Bytes that fit into a pipe, unless somebody asked for more room."""
+HURRY: Final = 0.001
+"""Seconds between two turns below which a pipe that is readable in both is in a hurry."""
 
-NAP: Final = 0.001
-"""Seconds in which more may gather, when little comes at a time and the next little at once."""
+NAP: Final = 0.0005
+"""Seconds in which more may gather, when all pipes that are in a hurry give little at a time."""
 
 TAP_LIMIT: Final = 64 * 1024
 """What a tap gets of one read at most; no message that anybody listens for is that long."""
@@ -51,7 +52,8 @@ class Pump:
         self._destinations = destinations
         self._buffer = bytearray(BUFFER_SIZE)
         self._view = memoryview(self._buffer)
-        self._bytes = 0
+        self._turn_ended = 0.0
+        self._has_much = False
         self.task: Channel | None = None
         """The channel it works for right now."""
         self.tasks = 0
@@ -136,7 +138,10 @@ class Pump:
         self._traffic.channels.discard(channel)
 
     def read(self, pipe: Pipe) -> int:
-        """Deliver what one read gives; returns how much that was. A pipe that has ended is closed."""
+        """Deliver what one read gives; returns how much that was. A pipe that has ended is closed.
+
+        Data that come faster than they are read get a larger pipe; see `_turn` for the rest.
+        """
         channel = pipe.channel
         try:
             count = os.readv(pipe.fd, [self._buffer])
@@ -145,9 +150,10 @@ class Pump:
         except OSError:
             count = 0
         if count:
-            self._bytes += count
-            if count >= USUAL_PIPE and not pipe.is_large:
+            if count >= pipe.size // 2:
+                self._has_much = True
                 self._traffic.enlarge(pipe)
+            pipe.was_empty = False
             channel.pid = pipe.pid
             if channel.tap is not None:
                 channel.tap(pipe.pid, bytes(self._view[: min(count, TAP_LIMIT)]))
@@ -166,28 +172,48 @@ class Pump:
         traffic = self._traffic
         # The one before may have been woken for orders that it never took.
         self._take_orders()
-        rested = 0.0
         while self.lane is None and not traffic.ended:
-            ready = traffic.selector.select(traffic.pause())
-            begin = self._system.monotonic()
-            self._bytes = 0
-            for key, _ in ready:
-                pipe: Pipe | None = key.data
-                if pipe is None:
-                    traffic.exchange.acknowledge()
-                    self._take_orders()
-                elif pipe.fd >= 0:
-                    # An order taken a moment ago may have closed it.
-                    self._do(pipe.channel, pipe.read)
-                if self.lane is not None:
-                    break
-            if traffic.troubled:
-                self._retry()
-            if 0 < self._bytes < len(ready) * BUFFER_SIZE // 2 and begin - rested < NAP:
-                traffic.exchange.rest(NAP)
-            rested = self._system.monotonic()
+            self._turn()
         if self.lane is not None:
             self._serve(self.lane)
+
+    def _turn(self) -> None:
+        """Wait for something to do, and do it once.
+
+        Pipes in a hurry are taken out of the poller and read in every turn, until there is nothing:
+        a writer is slowed down by a poller that waits for its pipe. When all that they give is
+        little, a nap lets more gather, so that lines are moved in large pieces.
+        """
+        traffic = self._traffic
+        hot = tuple(traffic.hot)
+        ready = traffic.selector.select(0 if hot else traffic.pause())
+        in_a_hurry = self._system.monotonic() - self._turn_ended < HURRY
+        self._has_much = False
+        for key, _ in ready:
+            pipe: Pipe | None = key.data
+            if pipe is None:
+                traffic.exchange.acknowledge()
+                self._take_orders()
+            elif pipe.fd >= 0:
+                # An order taken a moment ago may have closed it.
+                self._do(pipe.channel, pipe.read)
+                if in_a_hurry:
+                    traffic.heat(pipe)
+            if self.lane is not None:
+                return
+        for pipe in hot:
+            if pipe.is_hot:
+                pipe.was_empty = True
+                self._do(pipe.channel, pipe.read)
+                if self.lane is not None:
+                    return
+                if pipe.was_empty:
+                    traffic.cool(pipe)
+        if traffic.troubled:
+            self._retry()
+        if hot and not self._has_much:
+            time.sleep(NAP)
+        self._turn_ended = self._system.monotonic()
 
     def _do(self, channel: Channel, order: Order) -> None:
         traffic = self._traffic

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 from kahi.output.exchange import Exchange, Order
 from kahi.output.lane import Lane
 from kahi.output.outlets import PluginSink
-from kahi.output.pipe import Pipe
+from kahi.output.pipe import LARGE_SIZE, USUAL_SIZE, Pipe
 from kahi.system import System
 
 if TYPE_CHECKING:
     from kahi.output.channel import Channel
     from kahi.output.pump import Pump
 
-LARGE_PIPE: Final = 256 * 1024
-"""Bytes that fit into the pipe of a child that prints faster than it can be read from a usual one."""
+MOST_LARGE: Final = 64
+"""Large pipes at once: a user who is not root may have only so many, and then gets tiny ones."""
 
 
 class Traffic:
@@ -40,6 +40,9 @@ class Traffic:
         self.watch = watch
         self.watched = False
         self.ended = False
+        self.hot: list[Pipe] = []
+        """Pipes that are read in every turn."""
+        self._large: set[Pipe] = set()
         self._lanes: list[Lane] = []
         self._system = system
 
@@ -57,15 +60,40 @@ class Traffic:
         """Close a pipe."""
         with self.lock:
             if pipe.channel.lane is None:
-                self.selector.unregister(pipe.fd)
+                self._take_out(pipe)
         self._system.close(pipe.fd)
         pipe.fd = -1
+        self._large.discard(pipe)
         pipe.channel.pipes.remove(pipe)
 
     def enlarge(self, pipe: Pipe) -> None:
-        """Give a pipe more room, so that reading it and filling it disturb each other less."""
-        pipe.is_large = True
-        self._system.enlarge_pipe(pipe.fd, LARGE_PIPE)
+        """Give a pipe more room, if it has not, so that reading and filling it disturb each other less."""
+        if pipe.size == USUAL_SIZE and len(self._large) < MOST_LARGE:
+            self._large.add(pipe)
+            pipe.size = LARGE_SIZE
+            self._system.enlarge_pipe(pipe.fd, LARGE_SIZE)
+
+    def heat(self, pipe: Pipe) -> None:
+        """Have a pipe read in every turn, and not watched."""
+        with self.lock:
+            if pipe.fd >= 0 and not pipe.is_hot and pipe.channel.lane is None:
+                self.selector.unregister(pipe.fd)
+                pipe.is_hot = True
+                self.hot.append(pipe)
+
+    def cool(self, pipe: Pipe) -> None:
+        """Have a pipe watched again."""
+        with self.lock:
+            if pipe.is_hot:
+                self._take_out(pipe)
+                self.selector.register(pipe.fd, selectors.EVENT_READ, pipe)
+
+    def _take_out(self, pipe: Pipe) -> None:
+        if pipe.is_hot:
+            pipe.is_hot = False
+            self.hot.remove(pipe)
+        else:
+            self.selector.unregister(pipe.fd)
 
     # Lanes
 
@@ -88,7 +116,7 @@ class Traffic:
                     other.lane = lane
                     lane.members.append(other)
                     for pipe in other.pipes:
-                        self.selector.unregister(pipe.fd)
+                        self._take_out(pipe)
             self._lanes.append(lane)
             return list(lane.members)
 
@@ -105,7 +133,7 @@ class Traffic:
                 channel.lane = lane
                 lane.members.append(channel)
                 for pipe in channel.pipes:
-                    self.selector.unregister(pipe.fd)
+                    self._take_out(pipe)
             lane.orders.append((channel, order))
             return True
 
