@@ -90,7 +90,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(OPERATIONS, st.integers(0, 40), st.integers(0, 3), st.data())
 def test_reading_by_offset_is_exact(
     operations: list[bytes | str], maxbytes: int, backups: int, data: st.DataObject

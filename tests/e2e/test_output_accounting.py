@@ -119,7 +119,7 @@ GRANDCHILD = """
 import os, time
 print("parent", flush=True)
 if os.fork() == 0:
-    time.sleep(0.5)
+    time.sleep(3)
     for number in range(1000):
         os.write(1, b"child %d\\n" % number)
     os._exit(0)
@@ -138,8 +138,7 @@ def test_a_grandchild_prints_after_its_leader_died(daemon: Start, short_tmp: Pat
 
 def test_a_grandchild_goes_on_printing_when_its_program_is_removed(daemon: Start, short_tmp: Path) -> None:
     log = short_tmp / "log"
-    code = GRANDCHILD.replace("0.5", "3")
-    running = daemon(f"[programs.x]\n{python(code)}\noneshot = true\nstdout_logfile = '{log}'\n")
+    running = daemon(f"[programs.x]\n{python(GRANDCHILD)}\noneshot = true\nstdout_logfile = '{log}'\n")
     running.wait_for("x", "EXITED")
     running.write_config("")
     assert running.ctl("update").returncode == 0
