@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kahi.output import whole_characters
 from kahi_api.client import ApiError, CannotConnect, Client, ConnectionLost
 from kahi_api.client.sse import ServerEvent, events
-from kahi_api.log_stream import whole_characters
 from kahi_api.streams import encode_event
 
 Serve = Callable[[bytes], Client]

@@ -13,9 +13,10 @@ from typing import Final
 
 from kahi.errors import NoInput, NotRunning, ProcessError
 from kahi.events import Event, ProcessStateEvent
+from kahi.output import whole_characters
 from kahi.process import Process
 from kahi_api.context import ApiContext
-from kahi_api.log_stream import PIECE, encode_output, whole_characters
+from kahi_api.log_stream import PIECE, encode_output
 from kahi_api.streams import ALIVE, BEGIN, encode_event
 
 CHANGES: Final = 100

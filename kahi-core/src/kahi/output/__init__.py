@@ -6,6 +6,7 @@ from kahi.output.autolog import remove_auto_logs as remove_auto_logs
 from kahi.output.daemonlog import LEVELS as LEVELS
 from kahi.output.daemonlog import DaemonLogHandler as DaemonLogHandler
 from kahi.output.destinations import OutputSettings as OutputSettings
+from kahi.output.lines import begun_character as begun_character
 from kahi.output.lines import whole_characters as whole_characters
 from kahi.output.logreader import LogRead as LogRead
 from kahi.output.outlets import PluginSink as PluginSink
@@ -26,6 +27,7 @@ __all__ = [
     "PluginSink",
     "StreamKey",
     "SyslogTarget",
+    "begun_character",
     "remove_auto_logs",
     "whole_characters",
 ]

@@ -77,10 +77,14 @@ def _pieces(line: bytes, limit: int) -> Iterator[bytes]:
 
 def whole_characters(data: bytes) -> bytes:
     """``data`` without a UTF-8 character that only begins at its end, unless it is nothing else."""
+    return data[: len(data) - begun_character(data)] or data
+
+
+def begun_character(data: bytes) -> int:
+    """How many bytes at the end of ``data`` belong to a UTF-8 character that is not complete."""
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]
-        if byte & 0xC0 == 0x80:
-            continue
-        needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return data[:-back] if needed > back and len(data) > back else data
-    return data
+        if byte & 0xC0 != 0x80:
+            needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+            return back if needed > back else 0
+    return 0
