@@ -268,3 +268,101 @@ def test_a_required_plugin_that_is_missing_or_disabled(daemon: Start) -> None:
     running = daemon('[supervisor]\nrequired_plugins = ["api"]\ndisabled_plugins = ["api"]\n', wait=False)
     assert running.wait() == 1
     assert "kahi: required plugin 'api' is disabled: by disabled_plugins\n" in running.output
+
+
+# Before a process is spawned
+
+PREPARE = """
+@hookimpl
+async def kahi_prepare_spawn(request):
+    what = request.settings.get("prepare")
+    if what is None:
+        return
+    match what.what:
+        case "change":
+            request.argv[-1] += f" {request.name} {request.program} {request.group}; ulimit -n"
+            request.environment["TOKEN"] = "secret"
+            request.rlimits["nofile"] = (77, 77)
+        case "veto":
+            request.veto("not on a Monday")
+        case "retry":
+            request.veto("not yet", retry=True)
+        case "fail":
+            raise ValueError("as told")
+        case "exit":
+            sys.exit(3)
+        case "hang":
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    pass
+        case "impossible":
+            request.argv.clear()
+
+from pydantic import BaseModel
+class Settings(BaseModel):
+    what: str
+
+@hookimpl
+def kahi_config_sections():
+    return [ConfigSection("prepare", Settings, in_program=True)]
+"""
+
+LATER = """
+@hookimpl
+async def kahi_prepare_spawn(request):
+    if "prepare" in request.settings and request.settings["prepare"].what == "change":
+        request.environment["SEEN"] = request.environment.get("TOKEN", "nothing")
+"""
+
+
+def test_a_plugin_changes_what_is_executed(with_plugins: Callable[..., Daemon]) -> None:
+    running = with_plugins(
+        SLEEPER
+        + "[programs.a]\ncommand = ['sh', '-c', 'echo $TOKEN $SEEN']\noneshot = true\nprepare = {what = 'change'}\n",
+        prepare=PREPARE,
+        later="kahi_requires = ['prepare']\n" + LATER,
+        earlier=LATER.replace("SEEN", "EARLIER"),
+    )
+    running.wait_for("a", "EXITED")
+    assert running.ctl("tail", "a").stdout == "secret secret a a a\n77\n"
+    nobody_else_suffers(running)
+
+
+FAILS_CLOSED = {
+    "veto": ("FATAL", "plugin prepare refuses: not on a Monday"),
+    "retry": ("BACKOFF", "plugin prepare refuses: not yet"),
+    "fail": ("BACKOFF", "plugin prepare failed: ValueError('as told')"),
+    "exit": ("BACKOFF", "plugin prepare failed: SystemExit(3)"),
+    "impossible": ("BACKOFF", "plugin prepare failed: ValueError('argv is empty')"),
+    "hang": ("BACKOFF", "plugin prepare failed: TimeoutError('no answer within 5 s')"),
+}
+
+
+def test_a_plugin_that_can_not_prepare_fails_closed(
+    with_plugins: Callable[..., Daemon], short_tmp: Path
+) -> None:
+    mark = short_tmp / "spawned"
+    programs = "".join(
+        f"[programs.{what}]\ncommand = 'touch {mark}'\nprepare = {{what = '{what}'}}\nbackoff = {{initial = 3600}}\n"
+        for what in FAILS_CLOSED
+    )
+    running = with_plugins(SLEEPER + programs, prepare=PREPARE)
+    for what, (state, error) in FAILS_CLOSED.items():
+        assert running.wait_for(what, state).spawn_error == f"cannot start: {error}"
+    assert not mark.exists()
+    assert plugins_of(running)["prepare"]["errors"] == 4, "a veto is no error"
+    assert "plugin prepare: kahi_prepare_spawn raised" in running.output
+    nobody_else_suffers(running)
+
+
+def test_a_stop_does_not_wait_for_a_plugin_that_prepares(with_plugins: Callable[..., Daemon]) -> None:
+    running = with_plugins(
+        SLEEPER + "[programs.a]\ncommand = 'sleep 3600'\nprepare = {what = 'hang'}\n", prepare=PREPARE
+    )
+    running.wait_for("a", "STARTING")
+    with running.client() as client:
+        client.stop("a")
+    assert running.process("a").state == "STOPPED"
+    nobody_else_suffers(running)

@@ -27,6 +27,7 @@ from kahi.daemon.followers import make_health, make_listeners
 from kahi.daemon.loop import leave, run_loop
 from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set_level
 from kahi.daemon.pidfile import pid_file
+from kahi.daemon.preparation import Preparation
 from kahi.daemon.privileges import drop_privileges, raise_limits
 from kahi.daemon.services import Services
 from kahi.daemon.signals import handle_signals, shield_from_signals
@@ -163,7 +164,7 @@ class Daemon:
             listeners = make_listeners(supervisor, host)
             health = make_health(supervisor, host, self._loaded.plugins)
             try:
-                await self._supervise(loop, supervisor, plane)
+                await self._supervise(loop, supervisor, plane, host)
             except BaseException as error:
                 if not isinstance(error, KahiError):
                     log.critical("the daemon failed, its processes are stopped", exc_info=error)
@@ -183,7 +184,7 @@ class Daemon:
         return supervisor.ending.exit_code
 
     async def _supervise(
-        self, loop: asyncio.AbstractEventLoop, supervisor: Supervisor, plane: DataPlane
+        self, loop: asyncio.AbstractEventLoop, supervisor: Supervisor, plane: DataPlane, host: Host
     ) -> None:
         plugins, settings = self._loaded.plugins, supervisor.settings
         context = self.context = PluginContext(supervisor, plugins, self._daemon_log, self._user)
@@ -199,6 +200,9 @@ class Daemon:
             remove_auto_logs(settings.childlogdir, settings.identifier)
         for name, callback, types in plugins.event_callbacks():
             supervisor.events.subscribe(callback, *types, owner=name)
+        preparation = Preparation(plugins)
+        if preparation.is_wanted:
+            host.prepare = preparation.prepare
         supervisor.on_reloaded = lambda old, new: self._reloaded(context, old, new)
         _warn(supervisor.config)
         log.info(

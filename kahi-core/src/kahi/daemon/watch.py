@@ -110,18 +110,19 @@ class LoopWatch:
             self._arm(INTERVAL)
         if took < LIMIT:
             return
-        by_name = {culprit.who: culprit for culprit in seen}
-        (worst, _), *others = Counter(culprit.who for culprit in reversed(seen)).most_common()
-        culprit = by_name[worst]
+        # Imports happen once; they are told only when there is nothing else to tell.
+        blamed = [culprit for culprit in seen if not culprit.importing]
+        by_name = {culprit.who: culprit for culprit in blamed or seen}
+        (worst, _), *others = Counter(culprit.who for culprit in reversed(blamed or seen)).most_common()
         log.log(
-            logging.DEBUG if culprit.importing else logging.WARNING,
+            logging.WARNING if blamed else logging.DEBUG,
             "%s held the event loop for %.0f ms%s, at %s",
-            culprit.who,
+            worst,
             took * 1000,
             f" (with {', '.join(who for who, _ in others)})" if others else "",
-            culprit.place,
+            by_name[worst].place,
         )
-        for plugin in {each.plugin for each in seen if each.plugin and not each.importing}:
+        for plugin in {culprit.plugin for culprit in blamed if culprit.plugin}:
             self._count_stall(plugin)
 
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pluggy
@@ -23,6 +23,7 @@ from kahi.hookspecs import (
     LogSink,
     PasswordHasher,
     Service,
+    SpawnRequest,
 )
 from kahi.markers import FILTER, PROJECT
 from kahi.plugins.calls import HookCalls, OnError
@@ -319,6 +320,10 @@ class PluginManager:
             for each in self._calls.implementations(EVENT_HOOK)
         ]
 
+    def spawn_preparers(self) -> list[tuple[str, Callable[[SpawnRequest], Awaitable[None]]]]:
+        """Who wants to be asked before a process is spawned, in order: plugin and coroutine function."""
+        return [(each.plugin_name, _told(each)) for each in self._calls.implementations("kahi_prepare_spawn")]
+
     def _lists(
         self, kind: type[ItemT], hook: str, arguments: Mapping[str, Any], on_error: OnError
     ) -> list[tuple[str, list[ItemT]]]:
@@ -394,8 +399,8 @@ class PluginManager:
         self.fail(name, f"{hook} failed: {error}", None if isinstance(error, KahiError) else error)
 
 
-def _told(implementation: pluggy.HookImpl) -> Callable[[Event], None]:
-    """An implementation of ``kahi_event`` as a subscriber; it may not care which event it was."""
+def _told(implementation: pluggy.HookImpl) -> Callable[[Any], Any]:
+    """An implementation as a function of one argument, also when it does not name it."""
     function: Callable[..., Any] = implementation.function
     return function if implementation.argnames else lambda _: function()
 
