@@ -38,6 +38,7 @@ VARIABLES = {
     "PAGERDUTY_KEY": "R0123456789abcdefghijklmnopqrstu",
     "AUDIT_SECRET": "s",
     "AUDIT_TOKEN": "t",
+    "KAHI_PASSWORD_HASH": "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
 }
 """What the documents take from the environment."""
 

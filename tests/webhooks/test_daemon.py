@@ -89,7 +89,7 @@ def test_down(daemon: Start) -> None:
     running = daemon(SLEEPER + webhook("http://127.0.0.1:1099/CANARY", "retries = 1"))
     is_untouched(running)
     eventually(
-        lambda: "webhook ops: PROCESS_STATE_STARTING of web not delivered after 2 attempts" in running.output
+        lambda: "webhook ops: PROCESS_STATE_STARTING of web not delivered (attempts: 2)" in running.output
     )
     assert "cannot connect: Connection refused" in running.output
     assert "CANARY" not in running.output

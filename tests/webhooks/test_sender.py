@@ -166,7 +166,7 @@ def test_given_up_after_the_retries(caplog: pytest.LogCaptureFixture) -> None:
     assert world.results == (0, 1, 0)
     assert len(world.courier.posted) == 3
     assert (
-        "webhook ops: PROCESS_STATE_FATAL of a not delivered after 3 attempts: "
+        "webhook ops: PROCESS_STATE_FATAL of a not delivered (attempts: 3): "
         "https://hooks.example.org answered 500"
     ) in caplog.text
     assert "SECRET" not in caplog.text

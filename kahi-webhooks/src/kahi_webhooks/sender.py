@@ -168,7 +168,7 @@ class Sender:
         except AttemptFailed as error:
             self.results["failure"] += 1
             log.warning(
-                "webhook %s: %s%s not delivered after %d attempts: %s",
+                "webhook %s: %s%s not delivered (attempts: %d): %s",
                 self.name,
                 notice.type,
                 f" of {notice.name}" if notice.name else "",

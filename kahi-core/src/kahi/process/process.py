@@ -328,7 +328,8 @@ class Process:
             self.restarts += 1
         if isinstance(event, lifecycle.Exited):
             self.exits += 1
-            self.unexpected_exits += not self._record.expected
+            # An end that was asked for is no surprise, whatever the status says.
+            self.unexpected_exits += not self._record.expected and before.state is not State.STOPPING
         if before.alive and not self._record.alive:
             self._stopped_wall = self._host.system.wall_clock()
 

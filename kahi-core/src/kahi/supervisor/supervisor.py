@@ -60,6 +60,7 @@ class Supervisor:
     def __init__(self, config: Config, host: Host, load_config: Callable[[], Config]) -> None:
         self.config = config
         self.started_at = host.system.wall_clock()
+        self._begin = host.system.monotonic()
         self._identifier = config.supervisor.identifier
         self._host = host
         self._groups: dict[str, Group] = {}
@@ -106,6 +107,21 @@ class Supervisor:
     @server_url.setter
     def server_url(self, url: str) -> None:
         self._host.server_url = url
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since it was made."""
+        return self._host.system.monotonic() - self._begin
+
+    @property
+    def reloads(self) -> int:
+        """How often a changed configuration was taken over."""
+        return self._reloader.reloads
+
+    @property
+    def refused_reloads(self) -> int:
+        """How often a configuration could not be used."""
+        return self._reloader.failures
 
     @property
     def shutting_down(self) -> bool:
