@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -88,6 +89,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "needs_strace": "" if shutil.which("strace") else "needs strace",
         "needs_namespaces": "" if os.geteuid() == 0 and shutil.which("unshare") else "needs root and unshare",
     }
+    if not (shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
+        reasons["needs_browser"] = "needs Chromium"
+    elif importlib.util.find_spec("playwright") is None:
+        reasons["needs_browser"] = "needs Playwright"
     for item in items:
         for name, reason in reasons.items():
             if reason and item.get_closest_marker(name):
