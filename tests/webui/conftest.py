@@ -52,7 +52,11 @@ class Site:
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on(
             "console",
-            lambda message: self.problems.append(message.text) if message.type == "error" else None,
+            lambda message: (
+                self.problems.append(f"{message.text} {message.location}")
+                if message.type == "error"
+                else None
+            ),
         )
         page.goto(self.url + path)
         return page
@@ -77,7 +81,9 @@ def site(daemon: Callable[..., Daemon], browser: Browser) -> Iterator[Callable[.
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
-        http = f"[server.http]\nenabled = true\nlisten = '{address}'\nusername = 'demo'\npassword = '{HASH}'\n"
+        http = (
+            f"[server.http]\nenabled = true\nlisten = '{address}'\nusername = 'demo'\npassword = '{HASH}'\n"
+        )
         running = daemon(f"{toml}\n{http}", **options)
         made.append(Site(running, f"http://{address}", browser))
         return made[-1]

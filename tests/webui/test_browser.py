@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kahi.events import TYPES
-from tests.support import ROOT, eventually, python
+from tests.support import eventually, python
 from tests.webui.conftest import Site
 
 if TYPE_CHECKING:
@@ -34,6 +33,11 @@ def state(page: Page, name: str) -> str:
     return page.locator(f"tr[data-name='{name}'] .state").inner_text()
 
 
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true; our policy lets no page evaluate text, as Playwright's own way does."""
+    eventually(lambda: page.evaluate(expression), expression, patience=60)
+
+
 def is_live(page: Page) -> None:
     page.wait_for_selector("#live[data-is=on]")
 
@@ -46,18 +50,18 @@ def test_rows_title_and_icon_follow_the_daemon(site: Open) -> None:
     is_live(page)
     assert page.title() == "1 RUNNING · kahi"
     icon = page.locator("link[rel=icon]")
-    page.wait_for_function("document.querySelector('link[rel=icon]').href.startsWith('data:')")
+    until(page, "document.querySelector('link[rel=icon]').href.startsWith('data:')")
     assert "2f7d5b" in (icon.get_attribute("href") or "")
     os.kill(pid, signal.SIGKILL)
-    page.wait_for_function("document.querySelector(\"tr[data-name='a'] .c-restarts\").textContent === '1'")
+    until(page, "document.querySelector(\"tr[data-name='a'] .c-restarts\").textContent === '1'")
     row = page.locator("tr[data-name='a']")
     assert row.locator(".c-pid").inner_text() == str(running.process("a").pid)
     assert row.locator(".timeline rect").count() >= 3
     assert state(page, "b") == "STOPPED"
     page.get_by_role("button", name="Start b").click()
-    page.wait_for_function("document.title === '2 RUNNING · kahi'")
+    until(page, "document.title === '2 RUNNING · kahi'")
     page.get_by_role("button", name="Stop a", exact=True).click()
-    page.wait_for_function("document.querySelector(\"tr[data-name='a'] .state\").textContent === 'STOPPED'")
+    until(page, "document.querySelector(\"tr[data-name='a'] .state\").textContent === 'STOPPED'")
     assert page.get_by_role("button", name="Start a", exact=True).is_visible()
     assert not page.get_by_role("button", name="Stop a", exact=True).is_visible()
 
@@ -66,8 +70,8 @@ def test_trouble_is_seen_in_title_and_icon(site: Open) -> None:
     here = site("[programs.broken]\ncommand = '/no/such'\n")
     here.running.wait_for("broken", "FATAL")
     page = here.open()
-    page.wait_for_function("document.title === '1 FATAL · 0 RUNNING · kahi'")
-    page.wait_for_function("document.querySelector('link[rel=icon]').href.includes('d64545')")
+    until(page, "document.title === '1 FATAL · 0 RUNNING · kahi'")
+    until(page, "document.querySelector('link[rel=icon]').href.includes('d64545')")
     assert "troubled" in (page.locator("tr[data-name='broken']").get_attribute("class") or "")
 
 
@@ -101,7 +105,7 @@ def test_a_filtered_page_gets_the_other_rows_when_the_filter_goes(site: Open) ->
     here.running.wait_for("w_4", "RUNNING")
     page = here.open("/?q=w_3")
     is_live(page)
-    page.wait_for_function("document.querySelectorAll('tr[data-name]').length === 5")
+    until(page, "document.querySelectorAll('tr[data-name]').length === 5")
     assert page.locator("tr[data-name]:visible").count() == 1
     page.fill("#filter", "")
     assert page.locator("tr[data-name]:visible").count() == 5
@@ -160,11 +164,9 @@ def test_a_thousand_processes_arrive_in_parts(site: Open) -> None:
     )
     page = here.open()
     assert len(page.content()) < 1_500_000
-    page.wait_for_function("document.querySelectorAll('tr[data-name]').length === 1000", timeout=60_000)
+    until(page, "document.querySelectorAll('tr[data-name]').length === 1000")
     page.fill("#filter", "many_999")
-    page.wait_for_function(
-        "[...document.querySelectorAll('tr[data-name]')].filter((row) => !row.hidden).length === 1"
-    )
+    until(page, "[...document.querySelectorAll('tr[data-name]')].filter((row) => !row.hidden).length === 1")
 
 
 def test_curves_are_drawn_once_there_are_samples(site: Open) -> None:
@@ -181,10 +183,10 @@ def test_the_page_of_a_process_is_live(site: Open) -> None:
     is_live(page)
     page.wait_for_selector(".live-log .l")
     os.kill(pid, signal.SIGKILL)
-    page.wait_for_function("document.querySelector('#restarts-now').textContent === '1'")
+    until(page, "document.querySelector('#restarts-now').textContent === '1'")
     page.wait_for_selector("#events td:has-text('PROCESS_STATE_EXITED')")
     page.get_by_role("button", name="Stop a").click()
-    page.wait_for_function("document.title.startsWith('STOPPED')")
+    until(page, "document.title.startsWith('STOPPED')")
     page.get_by_role("button", name="Start a").click()
     here.running.wait_for("a", "RUNNING")
 
@@ -228,24 +230,19 @@ def test_older_parts_both_streams_and_downloads(site: Open, short_tmp: Path) -> 
     here = site(f"[programs.a]\n{python(code)}\nstartsecs = 0\nstdout_logfile = '{log}'\n")
     eventually(lambda: log.exists() and "line 29999" in log.read_text(), "the output")
     page = here.open("/process/a/log/stdout")
-    page.wait_for_function("document.querySelector('.live-log').textContent.includes('line 29999')")
+    until(page, "document.querySelector('.live-log').textContent.includes('line 29999')")
     before = page.locator(".live-log .l").first.inner_text()
     page.get_by_role("button", name="Older").click()
-    page.wait_for_function(f"document.querySelector('.live-log .l').textContent !== {before!r}")
+    until(page, f"document.querySelector('.live-log .l').textContent !== {before!r}")
     numbers = page.eval_on_selector_all(
         ".live-log .l", "lines => lines.slice(1).map((line) => Number(line.textContent.split(' ')[1]))"
     )
-    assert all(after == number + 1 or before_cut(number, after) for number, after in zip(numbers, numbers[1:], strict=False))
+    assert numbers == list(range(numbers[0], 30000))
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert Path(download.value.path()).read_text() == log.read_text()
     page.get_by_role("link", name="both").click()
     page.wait_for_selector(".live-log .err:has-text('an error')")
-
-
-def before_cut(number: int, after: int) -> bool:
-    """A line that was cut where two parts meet reads as two shorter numbers."""
-    return str(number + 1).startswith(str(after)) or number < 10 or after < number
 
 
 def test_a_log_goes_on_over_rotation_and_restart(site: Open, short_tmp: Path) -> None:
@@ -257,14 +254,14 @@ def test_a_log_goes_on_over_rotation_and_restart(site: Open, short_tmp: Path) ->
     eventually(lambda: (short_tmp / "log.2").exists(), "two rotations")
     with here.running.client() as client:
         client.restart("a")
-    page.wait_for_function("document.querySelector('.live-log').textContent.split('line 0 ').length > 2")
+    until(page, "document.querySelector('.live-log').textContent.split('line 0 ').length > 2")
 
 
 def test_a_flood_leaves_the_tab_usable_and_its_memory_flat(site: Open) -> None:
     code = "import os\nblock = b'x' * 99 + b'\\n'\nwhile True: os.write(1, block * 640)"
     here = site(f"[programs.a]\n{python(code)}\nstartsecs = 0\nstdout_logfile = '/dev/null'\n")
     page = here.open("/process/a/log/stdout")
-    page.wait_for_function("document.querySelectorAll('.live-log .l').length > 1000", timeout=60_000)
+    until(page, "document.querySelectorAll('.live-log .l').length > 1000")
     used = []
     for _ in range(8):
         page.wait_for_timeout(500)
@@ -296,13 +293,6 @@ def test_events_appear_as_they_happen(site: Open) -> None:
     page.wait_for_selector("#events tr:has-text('PROCESS_STATE_RUNNING'):has-text('a')")
 
 
-def test_the_script_knows_every_event(site: Open) -> None:
-    script = (ROOT / "kahi-webui/src/kahi_webui/static/events.js").read_text()
-    kept = {name for name in TYPES if not name.startswith(("PROCESS_LOG", "PROCESS_COMMUNICATION", "TICK"))}
-    for name in kept:
-        assert name.removeprefix("PROCESS_STATE_") in script, name
-
-
 def test_pages_work_without_scripts(site: Open) -> None:
     here = site(f"[programs.w]\n{SLEEPER}\nnumprocs = 2\n")
     here.running.wait_for("w_1", "RUNNING")
@@ -317,6 +307,7 @@ def test_pages_work_without_scripts(site: Open) -> None:
     here.running.wait_for("w_0", "RUNNING")
     page.fill("#filter", "w_1")
     page.keyboard.press("Enter")
+    page.wait_for_url("**q=w_1**")
     assert page.locator("tr[data-name]").count() == 1
 
 

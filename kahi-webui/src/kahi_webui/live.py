@@ -7,13 +7,21 @@ however slowly its page reads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from kahi.events import Event, ProcessGroupEvent, ProcessHealthEvent, ProcessStateEvent
 
 EVENTS: Final = ("PROCESS_STATE", "PROCESS_HEALTH", "PROCESS_GROUP", "CONFIG")
 """What open pages have to hear of."""
+
+
+MAX_MOVES: Final = 16
+"""States that are told of a process between two messages; the last ones, in a storm."""
+
+Move = tuple[str, float]
+"""A state, and when it was entered (seconds since the epoch)."""
 
 
 class Viewer:
@@ -27,7 +35,7 @@ class Viewer:
     def __init__(self, process: str, wake: Callable[[], None]) -> None:
         self.process = process
         self.wake = wake
-        self.changed: set[str] = set()
+        self.changed: dict[str, deque[Move]] = {}
         self.structure_changed = False
         self.usage_changed = False
 
@@ -36,15 +44,21 @@ class Viewer:
         if isinstance(event, (ProcessStateEvent, ProcessHealthEvent)):
             if self.process and event.name != self.process:
                 return
-            self.changed.add(event.name)
+            self.note_process(event)
         elif isinstance(event, ProcessGroupEvent) or event.type == "CONFIG_RELOADED":
             self.structure_changed = True
         self.wake()
 
-    def take(self) -> tuple[set[str], bool, bool]:
-        """Names of processes that changed, whether the groups did, whether there is a new sample."""
+    def note_process(self, event: ProcessStateEvent | ProcessHealthEvent) -> None:
+        """Remember that a process changed, and through which states it went."""
+        moves = self.changed.setdefault(event.name, deque(maxlen=MAX_MOVES))
+        if isinstance(event, ProcessStateEvent):
+            moves.append((event.state, event.time))
+
+    def take(self) -> tuple[Mapping[str, Iterable[Move]], bool, bool]:
+        """Processes that changed with their moves, whether groups did, and whether there is a new sample."""
         taken = self.changed, self.structure_changed, self.usage_changed
-        self.changed = set()
+        self.changed = {}
         self.structure_changed = self.usage_changed = False
         return taken
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from kahi.events import TYPES
 from kahi.version import __version__
 from kahi_webui import wording
 from kahi_webui.state import WebUi
@@ -27,7 +28,7 @@ EPOCH: Final = int(time.time()) - 3600
 """Where timelines count from (seconds since the epoch): pictures have single precision, and would lose
 seconds and minutes counted from 1970."""
 
-TYPES: Final[Mapping[str, str]] = {
+MEDIA_TYPES: Final[Mapping[str, str]] = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
@@ -57,7 +58,7 @@ def assets() -> tuple[str, Mapping[str, Asset]]:
     found: dict[str, Asset] = {}
     digest = hashlib.sha256()
     for entry in sorted(files("kahi_webui").joinpath("static").iterdir(), key=lambda entry: entry.name):
-        media_type = TYPES.get(entry.name.rpartition(".")[2])
+        media_type = MEDIA_TYPES.get(entry.name.rpartition(".")[2])
         if media_type is not None:
             body = entry.read_bytes()
             digest.update(body)
@@ -117,6 +118,7 @@ async def page(
         "base": "",
         "version": __version__,
         "pid": os.getpid(),
+        "types": " ".join(sorted(TYPES)),
         "epoch": EPOCH,
         "now_exact": site.now(),
         "identifier": site.supervisor.identifier,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from kahi.events import ProcessStateEvent
 from kahi_api.context import context_of
 from kahi_api.streams import ALIVE, BEGIN, Streams, encode_event, event_stream
 from kahi_webui import views
-from kahi_webui.live import Viewer
+from kahi_webui.live import Move, Viewer
 from kahi_webui.state import WebUi
 
 BATCH: Final = 0.15
@@ -37,7 +38,7 @@ class LiveUpdates:
         site = self._site
         with streams.wake() as wake:
             viewer = Viewer(process, wake.set)
-            viewer.changed |= self._changed_since(since)
+            self._catch_up(viewer, since)
             if viewer.changed:
                 wake.set()
             site.viewers.add(viewer)
@@ -63,22 +64,23 @@ class LiveUpdates:
         if usage:
             yield _event("usage", self._usage(viewer))
 
-    def _changed_since(self, serial: str) -> set[str]:
-        """Names of processes that changed after the event with ``serial``, which the page has seen."""
+    def _catch_up(self, viewer: Viewer, since: str) -> None:
+        """Note what happened after the event with the serial ``since``, which the page has seen."""
         events = self._site.supervisor.events
         history = events.history()
-        seen = int(serial) if serial.isdecimal() and len(serial) <= 18 else 0
+        seen = int(since) if since.isdecimal() and len(since) <= 18 else 0
         if seen > events.last_serial or not history or history[0].serial > seen + 1:
-            return set(self._site.supervisor.processes)
-        return {
-            event.name for event in history if event.serial > seen and isinstance(event, ProcessStateEvent)
-        }
+            viewer.changed.update((name, deque()) for name in self._site.supervisor.processes)
+            return
+        for event in history:
+            if event.serial > seen and isinstance(event, ProcessStateEvent):
+                viewer.note_process(event)
 
-    def _changes(self, viewer: Viewer, names: set[str]) -> list[dict[str, Any]]:
+    def _changes(self, viewer: Viewer, changed: Mapping[str, Iterable[Move]]) -> list[dict[str, Any]]:
         processes = self._site.supervisor.processes
         return [
-            views.changing(processes[name], self._site)
-            for name in sorted(names)
+            views.changing(processes[name], self._site) | {"moves": list(moves)}
+            for name, moves in sorted(changed.items())
             if name in processes and viewer.process in ("", name)
         ]
 

@@ -133,6 +133,22 @@ export function drawLines(picture, points, name = "line") {
   for (const line of points) picture.append(svg("polyline", { class: name, points: line }));
 }
 
+/** A process entered a state: the last stretch ends there, and another begins. */
+export function extendTimeline(picture, state, begin) {
+  const last = picture.lastElementChild;
+  if (last) last.setAttribute("width", Math.max(3, begin - Number(last.getAttribute("x"))).toFixed(1));
+  picture.append(svg("rect", { class: `st-${state}`, x: begin.toFixed(1), y: 0, width: 3, height: 10 }));
+  while (picture.childElementCount > 240) picture.firstElementChild.remove();
+}
+
+/** Move a timeline on, so that its right edge is now. */
+export function moveTimeline(picture) {
+  const at = inTimeline(now());
+  const last = picture.lastElementChild;
+  if (last) last.setAttribute("width", Math.max(3, at - Number(last.getAttribute("x"))).toFixed(1));
+  picture.setAttribute("viewBox", `${(at - 900).toFixed(1)} 0 900 10`);
+}
+
 /** Listen to server-sent events, and show at the top whether they come. */
 export function listen(url, handlers) {
   const lamp = find("#live");

@@ -35,18 +35,11 @@ export function liveEvents(table, url, wide) {
     const empty = find(".empty");
     if (empty && wide) empty.hidden = true;
   };
-  for (const type of TYPES) source.addEventListener(type, put);
+  // An EventSource has to know the names of the events that it listens to.
+  for (const type of document.body.dataset.types.split(" ")) source.addEventListener(type, put);
   source.onmessage = put;
   return source;
 }
-
-// An EventSource has to know the names of the events that it listens to.
-const STATES = ["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL"];
-const TYPES = [
-  ...STATES.map((state) => `PROCESS_STATE_${state}`),
-  "PROCESS_HEALTH_HEALTHY", "PROCESS_HEALTH_UNHEALTHY", "PROCESS_OUTPUT_LOST", "PROCESS_GROUP_ADDED", "PROCESS_GROUP_REMOVED",
-  "SUPERVISOR_STATE_RUNNING", "SUPERVISOR_STATE_STOPPING", "CONFIG_RELOADED", "CONFIG_RELOAD_FAILED", "REMOTE_COMMUNICATION",
-];
 
 const table = find("#events[data-wide]");
 if (table) {

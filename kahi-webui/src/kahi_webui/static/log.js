@@ -5,9 +5,9 @@ import { element, find, findAll, setText } from "./dom.js";
 import { pieces, plain } from "./ansi.js";
 
 const MAX_LINES = 5000;
-const MAX_WAITING = 2000; // lines not drawn yet; a flood beyond that is skipped, and said
+const MAX_WAITING = 5000; // lines not drawn yet; a flood beyond that is skipped, and said
 const PER_FRAME = 500;
-const FIRST_BYTES = 64 * 1024;
+const FIRST_BYTES = 32 * 1024;
 const OLDER_BYTES = 64 * 1024;
 const LONGEST_LINE = 16 * 1024;
 
@@ -136,6 +136,7 @@ export class LogViewer {
     const line = element("span", { class: "l" });
     if (stream === null) line.classList.add("skipped");
     else if (stream.name === "stderr" && this.name === "both") line.classList.add("err");
+    line.text = text;
     const shown = text.endsWith("\r") ? text.slice(0, -1) : text;
     // A carriage return begins the line anew, as a progress bar does.
     const last = shown.slice(shown.lastIndexOf("\r") + 1);
@@ -202,7 +203,13 @@ export class LogViewer {
     const missed = Number(answer.headers.get("X-Log-Missed") ?? 0);
     const text = await answer.text();
     const lines = text.split("\n");
-    if (text.endsWith("\n")) lines.pop();
+    const cut = lines.pop();
+    const first = find(".l", this.output);
+    // The first line that is shown may have been cut in the middle.
+    if (cut && first) {
+      lines.push(cut + first.text);
+      first.remove();
+    }
     const look = plain();
     const piece = document.createDocumentFragment();
     if (missed) piece.append(element("span", { class: "l skipped" }, `— ${missed} bytes before this are gone —`));

@@ -1,11 +1,10 @@
 // The overview: rows that follow the daemon, a filter, a selection, and small curves.
 
 import {
-  act, askBeforeSending, base, bytes, confirmed, drawLines, duration, element, find, findAll, inTimeline, lines, listen, notify, now, percent,
+  act, askBeforeSending, base, bytes, confirmed, drawLines, duration, element, extendTimeline, find, findAll, inTimeline, lines, listen, moveTimeline, notify, now, percent,
   setNow, setText, svg,
 } from "./dom.js";
 
-const WINDOW = 900;
 const body = document.body;
 document.documentElement.classList.add("scripted");
 askBeforeSending();
@@ -53,33 +52,21 @@ function change(view) {
   setText(find(".c-restarts", row), view.restarts ? String(view.restarts) : "");
   setText(find(".c-description", row), view.remark);
   findAll("td.c-more", row).forEach((cell, index) => setText(cell, view.columns[index] ?? ""));
+  for (const [state, at] of view.moves ?? []) extendTimeline(find(".timeline", row), state, inTimeline(at));
   if (before !== view.state) {
-    extendTimeline(find(".timeline", row), view.state);
     countStates();
     filterRow(row);
   }
   refresh(view.name);
 }
 
-function extendTimeline(picture, state) {
-  const begin = inTimeline(now());
-  const last = picture.lastElementChild;
-  if (last) last.setAttribute("width", Math.max(3, begin - Number(last.getAttribute("x"))).toFixed(1));
-  picture.append(svg("rect", { class: `st-${state}`, x: begin.toFixed(1), y: 0, width: 3, height: 10 }));
-  while (picture.childElementCount > 240) picture.firstElementChild.remove();
-}
-
 /** What goes on with time, for a row that somebody sees. */
 function refresh(name) {
   const row = rows.get(name);
   if (!row || !seen.has(name) || document.hidden) return;
-  const at = inTimeline(now());
   const since = Number(row.dataset.since);
   setText(find(".c-uptime", row), since ? duration(now() - since) : "");
-  const picture = find(".timeline", row);
-  const last = picture.lastElementChild;
-  if (last) last.setAttribute("width", Math.max(3, at - Number(last.getAttribute("x"))).toFixed(1));
-  picture.setAttribute("viewBox", `${(at - WINDOW).toFixed(1)} 0 ${WINDOW} 10`);
+  moveTimeline(find(".timeline", row));
 }
 
 /** The small picture in a cell, made when it is needed. */
@@ -298,7 +285,7 @@ async function perform(action, targets, question) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || !form.action.endsWith("/actions")) return;
+  if (event.defaultPrevented || !form.getAttribute("action")?.endsWith("/actions")) return;
   event.preventDefault();
   if (form === bulk) {
     const names = picked();

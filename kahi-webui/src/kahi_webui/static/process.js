@@ -1,6 +1,6 @@
 // The page of one process: its state, curves, events and output, live.
 
-import { askBeforeSending, bytes, drawLines, find, inTimeline, lines, listen, now, percent, setNow, setText, svg } from "./dom.js";
+import { askBeforeSending, bytes, drawLines, extendTimeline, find, inTimeline, lines, listen, moveTimeline, percent, setNow, setText } from "./dom.js";
 import { liveEvents } from "./events.js";
 import { liveLogs } from "./log.js";
 
@@ -31,11 +31,8 @@ function change(view) {
   setText(find("#description"), view.description);
   document.title = `${view.state} ${name} · ${body.dataset.identifier}`;
   setText(find("#restarts-now"), String(view.restarts));
+  for (const [entered, at] of view.moves) extendTimeline(find(".timeline"), entered, inTimeline(at));
   if (before !== view.state) {
-    const picture = find(".timeline");
-    const at = inTimeline(now());
-    picture.append(svg("rect", { class: `st-${view.state}`, x: at.toFixed(1), y: 0, width: 900, height: 10 }));
-    picture.setAttribute("viewBox", `${(at - 900).toFixed(1)} 0 900 10`);
     const why = find(".why");
     if (why) why.hidden = !view.troubled;
   }
@@ -63,3 +60,7 @@ fetch(`${document.documentElement.dataset.base}/history.json?process=${encodeURI
   draw("cpu");
   draw("memory");
 });
+
+setInterval(() => {
+  if (!document.hidden) moveTimeline(find(".timeline"));
+}, 1000);
