@@ -13,6 +13,7 @@ Kahi supervises the programs of {config}
 It stops everything in order on Ctrl-C. In a second terminal, in this directory:
 
   export KAHI_SOCKET={socket}
+  http://127.0.0.1:{page}/             the web page; user demo, password demo
   {kahi} ctl status                  what runs; "broken" can not be started, and says why
   {kahi} ctl tail -f worker_0        what a worker prints, until Ctrl-C
   {kahi} ctl restart web 'worker_*'  new pids
@@ -29,11 +30,14 @@ def main() -> None:
     environ = dict(os.environ)
     socket = environ.setdefault("KAHI_DEMO_SOCKET", str(HERE / "kahi.sock"))
     port = environ.setdefault("KAHI_DEMO_PORT", "8765")
+    page = environ.setdefault("KAHI_DEMO_PAGE_PORT", "9876")
     environ.setdefault("KAHI_DEMO_PYTHON", sys.executable)
     kahi = Path(sys.executable).parent / "kahi"
     config = HERE / "kahi.toml"
     sys.stdout.write(
-        HINTS.format(config=_short(config), socket=_short(Path(socket)), kahi=_short(kahi), port=port)
+        HINTS.format(
+            config=_short(config), socket=_short(Path(socket)), kahi=_short(kahi), port=port, page=page
+        )
     )
     sys.stdout.flush()
     os.execve(kahi, ["kahi", "daemon", "--config", str(config)], environ)

@@ -331,12 +331,13 @@ def test_reload_keeps_what_did_not_change(daemon: Start) -> None:
 
 
 def test_the_demo_shows_what_it_promises(short_tmp: Path) -> None:
-    """`make demo` without make: its runner, on a port of its own."""
+    """`make demo` without make: its runner, on ports of its own."""
     import socket
 
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        other.bind(("127.0.0.1", 0))
+        port, page_port = probe.getsockname()[1], other.getsockname()[1]
     root = Path(__file__).resolve().parents[2]
     path = short_tmp / "demo.sock"
     with (short_tmp / "output").open("wb") as output:
@@ -344,7 +345,12 @@ def test_the_demo_shows_what_it_promises(short_tmp: Path) -> None:
             [sys.executable, root / "examples" / "demo" / "run.py"],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "KAHI_DEMO_SOCKET": str(path), "KAHI_DEMO_PORT": str(port)},
+            env={
+                **os.environ,
+                "KAHI_DEMO_SOCKET": str(path),
+                "KAHI_DEMO_PORT": str(port),
+                "KAHI_DEMO_PAGE_PORT": str(page_port),
+            },
         )
     try:
 
@@ -363,6 +369,13 @@ def test_the_demo_shows_what_it_promises(short_tmp: Path) -> None:
             ["curl", "-s", f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True
         ).stdout
         assert page.startswith("Hello from process ")
+        ours = subprocess.run(
+            ["curl", "-s", "-u", "demo:demo", f"http://127.0.0.1:{page_port}/"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert "<title>1 FATAL · 5 RUNNING · kahi</title>" in ours
         assert "Kahi supervises the programs of" in (short_tmp / "output").read_text()
     finally:
         demo.terminate()
