@@ -96,11 +96,14 @@ class TestMonitor:
         for reason in ("", "", "slow", "slow", "slow", ""):
             monitor.judged(reason)
         assert told == [("healthy", ""), ("unhealthy", "slow"), ("healthy", "")]
-        monitor.said = "serving"
+        monitor.tells("serving")
         assert monitor.remark == "serving"
         monitor.condemned("it says so")
         assert monitor.remark == "unhealthy: it says so"
         monitor.end()
+        monitor.judged("")
+        monitor.condemned("late")
+        monitor.tells("late")
         assert (monitor.status, monitor.remark) == ("none", "")
         assert len(told) == 4
 

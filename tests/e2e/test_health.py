@@ -148,6 +148,22 @@ def test_exec_runs_as_the_process_does(daemon: Start, short_tmp: Path) -> None:
     wait_for_health(running, "web", "healthy")
 
 
+@pytest.mark.needs_root
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="needs a Python that everybody can run")
+def test_checks_and_notifications_of_another_user(daemon: Start, short_tmp: Path) -> None:
+    short_tmp.chmod(0o755)
+    who = shell('test "$(id -un)" = nobody')
+    program = python(NOTIFIER + "say('READY=1')\ntime.sleep(3600)\n").replace(
+        sys.executable, "/usr/bin/python3"
+    )
+    running = daemon(
+        checked("asked", f"{who}\ninterval = 0.5", extra='user = "nobody"')
+        + checked("tells", "notify = true", program, extra='user = "nobody"')
+    )
+    wait_for_health(running, "asked", "healthy")
+    wait_for_health(running, "tells", "healthy")
+
+
 def test_exec_tells_how_it_failed(daemon: Start, short_tmp: Path) -> None:
     flag = short_tmp / "flag"
     running = daemon(

@@ -155,6 +155,18 @@ def test_a_violation_of_the_protocol_restarts_the_listener_but_not_in_a_hot_loop
     assert running.process("bad").state == "STOPPED"
 
 
+@pytest.mark.parametrize("rule", ["any-exited", "any-fatal", "all-exited"])
+def test_a_listener_that_dies_does_not_end_the_daemon(daemon: Start, rule: str) -> None:
+    running = daemon(
+        f'[supervisor]\nexit_when = "{rule}"\n[eventlisteners.lost]\ncommand = "/nowhere"\n'
+        'events = ["TICK_3600"]\n[eventlisteners.ends]\ncommand = "sleep 1.5"\nevents = ["TICK_3600"]\n'
+        f"autorestart = false\n[programs.web]\n{SLEEPER}\n"
+    )
+    running.wait_for("lost", "FATAL")
+    running.wait_for("ends", "EXITED")
+    assert running.process("web").state == "RUNNING"
+
+
 def test_an_event_that_breaks_its_listener_is_offered_again(daemon: Start) -> None:
     running = daemon(listener("bad", '["REMOTE_COMMUNICATION"]', "babble", "type:odd"))
     with running.client() as client:

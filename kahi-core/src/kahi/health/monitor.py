@@ -60,19 +60,26 @@ class Monitor:
         self.said = ""
 
     def judged(self, reason: str) -> Judgement:
-        """Take in what a check found: why it failed, "" when it did not."""
-        before = self._judgement or Judgement(self._clock())
-        after = judge(before, self.settings, self._clock(), passed=not reason)
-        self._take(after, reason)
+        """Take in what a check found: why it failed, "" when it did not. Nothing counts while it is down."""
+        if self._judgement is None:
+            return Judgement(self._clock())
+        after = judge(self._judgement, self.settings, self._clock(), passed=not reason)
+        self._take(self._judgement, after, reason)
         return after
 
     def condemned(self, reason: str) -> None:
         """The process itself says that it does not do its work."""
-        before = self._judgement or Judgement(self._clock())
-        self._take(Judgement(before.since, "unhealthy", before.failures + 1), reason)
+        before = self._judgement
+        if before is not None:
+            self._take(before, Judgement(before.since, "unhealthy", before.failures + 1), reason)
 
-    def _take(self, after: Judgement, reason: str) -> None:
-        before, self._judgement = self._judgement, after
+    def tells(self, text: str) -> None:
+        """Keep what the process says about itself, while it is up."""
+        if self._judgement is not None:
+            self.said = text
+
+    def _take(self, before: Judgement, after: Judgement, reason: str) -> None:
+        self._judgement = after
         self.reason = reason
-        if before is not None and before.status != after.status:
+        if before.status != after.status:
             self._changed(self)

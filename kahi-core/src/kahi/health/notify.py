@@ -182,7 +182,7 @@ class Notifications:
             name, _, value = line.partition("=")
             match name, value:
                 case "STATUS", _:
-                    self._monitor.said = "".join(filter(str.isprintable, value))[:MAX_STATUS]
+                    self._monitor.tells("".join(filter(str.isprintable, value))[:MAX_STATUS])
                 case "READY", "1":
                     self._is_ready = True
                     if not self._watches:

@@ -89,7 +89,8 @@ class Ending:
             return
         if process.record.deadline is not None:
             return
-        rule = self._supervisor.settings.exit_when
+        # A listener that dies hurts nobody, unless it is critical itself.
+        rule = "never" if process.definition.listener else self._supervisor.settings.exit_when
         if process.definition.critical:
             self._end_because_of(process, "it is critical")
         elif (
