@@ -24,8 +24,9 @@ def make_app(
     context: ApiContext, endpoints: Iterable[Endpoint] = ENDPOINTS, allowed_hosts: Iterable[str] = ()
 ) -> ASGIApp:
     """The application that serves ``endpoints``, behind the rules for browsers."""
+    context.endpoints = tuple(endpoints)
     by_path: dict[str, dict[str, Handler]] = {}
-    for endpoint in endpoints:
+    for endpoint in context.endpoints:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted(endpoint)
     app = Starlette(
         routes=[Route(path, _resource(handlers), methods=[*handlers]) for path, handlers in by_path.items()],

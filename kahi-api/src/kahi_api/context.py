@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import Request
 
@@ -11,6 +13,7 @@ from kahi.plugins import PluginContext
 from kahi.system import System
 from kahi_api import limits
 from kahi_api.authentication import Authenticator
+from kahi_api.endpoint import Endpoint
 from kahi_api.event_feed import EventFeed
 from kahi_api.process_json import ProcessWriter
 from kahi_api.streams import Streams
@@ -24,12 +27,16 @@ class ApiContext:
     Args:
         authenticator: tells who makes a request.
         streams: all open streams of server-sent events.
+        endpoints: everything that is served.
+        description: of that, once somebody asked for it.
         attached: names of the processes that somebody is attached to.
     """
 
     daemon: PluginContext
     authenticator: Authenticator
     streams: Streams = field(default_factory=lambda: Streams(limits.STREAMS))
+    endpoints: Sequence[Endpoint] = ()
+    description: dict[str, Any] | None = None
     attached: set[str] = field(default_factory=set[str])
     _feed: EventFeed | None = None
     _processes: ProcessWriter | None = None

@@ -24,10 +24,21 @@ from kahi.errors import (
     ShuttingDown,
     StartFailed,
     StdinFull,
+    UnknownName,
 )
 from kahi_api.answers import JsonResponse
 from kahi_api.endpoint import Access
 from kahi_api.limits import BODY_SIZE
+
+
+class NoSuchStream(UnknownName):
+    """No such stream of a process."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "stream")
+
+    def __str__(self) -> str:
+        return f"no such stream: {self.name} (allowed: stdout, stderr)"
 
 
 class Refusal(KahiError):
@@ -109,6 +120,7 @@ class ForeignOrigin(Refusal):
 STATUS: Final[dict[type[KahiError], tuple[int, str]]] = {
     NoSuchProcess: (404, "NOT_FOUND"),
     NoSuchGroup: (404, "NOT_FOUND"),
+    NoSuchStream: (404, "NOT_FOUND"),
     StartFailed: (409, "SPAWN_ERROR"),
     AbnormalTermination: (409, "ABNORMAL_TERMINATION"),
     ProcessError: (409, "CONFLICT"),
@@ -148,9 +160,18 @@ CODES: Final = {
 
 def error_code(error: KahiError) -> tuple[int, str]:
     """HTTP status and code word of an error."""
-    for kind in type(error).__mro__:
-        if kind in STATUS:
-            return STATUS[kind]
+    return _status_and_code(type(error))
+
+
+def status_of(kind: type[KahiError]) -> int:
+    """HTTP status of errors of a class."""
+    return _status_and_code(kind)[0]
+
+
+def _status_and_code(kind: type[KahiError]) -> tuple[int, str]:
+    for each in kind.__mro__:
+        if each in STATUS:
+            return STATUS[each]
     return 500, "SERVER_ERROR"
 
 

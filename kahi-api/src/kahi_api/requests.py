@@ -95,6 +95,15 @@ class GroupsBody(Parameters):
 class ActionBody(Parameters):
     """What to do, and to which processes."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"action": {"not": {"const": "signal"}}}},
+                {"properties": {"signal": {"not": {"type": "null"}}}, "required": ["signal"]},
+            ]
+        }
+    )
+
     action: Literal["start", "stop", "restart", "signal", "clear"]
     targets: list[str] = Field(
         strict=True, description="Names of processes, ``group:*``, ``group:process``, patterns, ``all``."

@@ -7,6 +7,7 @@ from kahi_api.routes import (
     actions,
     config,
     daemon,
+    description,
     events,
     groups,
     logs,
@@ -24,6 +25,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *config.ENDPOINTS,
     *events.ENDPOINTS,
     *probes.ENDPOINTS,
+    *description.ENDPOINTS,
     *daemon.ENDPOINTS,
 )
 """All routes of the API itself."""

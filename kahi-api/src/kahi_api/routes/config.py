@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kahi.config.resolved import resolved
-from kahi.errors import ConfigError
+from kahi.errors import ConfigError, NoSuchGroup
 from kahi_api.admission import body_of
 from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
@@ -62,7 +62,7 @@ ENDPOINTS = (
             summary,
             body=GroupsBody,
             answers={200: ReportObject},
-            errors=(ConfigError,),
+            errors=(ConfigError, NoSuchGroup),
         )
         for word, summary in (("update", "Take over what changed"), ("reload", "The same as update"))
     ),

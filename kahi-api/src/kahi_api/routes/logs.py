@@ -7,10 +7,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kahi.errors import BadArgument, LogError, NoSuchProcess
+from kahi.errors import LogError, NoSuchProcess
 from kahi.output import OutputStream
 from kahi_api.context import context_of, number
 from kahi_api.endpoint import Access, Endpoint, EventStream, Text
+from kahi_api.errors import NoSuchStream
 from kahi_api.log_stream import log_events
 from kahi_api.objects import StatusObject
 from kahi_api.streams import event_stream, last_event_id
@@ -76,7 +77,7 @@ def _stream_of(request: Request) -> OutputStream:
         return process.stdout
     if which == "stderr":
         return process.stdout if process.stderr is None else process.stderr
-    raise BadArgument(f"there is no stream {which!r} (allowed: stdout, stderr)")
+    raise NoSuchStream(which)
 
 
 _BASE = "/api/v1/processes/{name}/log/{stream}"
@@ -90,7 +91,7 @@ ENDPOINTS = (
         read_log,
         "A piece of a log",
         answers={200: Text},
-        errors=(NoSuchProcess,),
+        errors=(NoSuchProcess, NoSuchStream),
         parameters=_PARAMETERS,
     ),
     Endpoint(
@@ -100,7 +101,7 @@ ENDPOINTS = (
         follow_log,
         "A log as it grows",
         answers={200: EventStream},
-        errors=(NoSuchProcess,),
+        errors=(NoSuchProcess, NoSuchStream),
         parameters=_PARAMETERS,
     ),
     Endpoint(
