@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.requests import Request
 
-from kahi.errors import BadArgument
 from kahi.plugins import PluginContext
 from kahi.system import System
 from kahi_api import limits
@@ -60,25 +59,3 @@ class ApiContext:
 def context_of(request: Request) -> ApiContext:
     """The context of the application that serves ``request``."""
     return request.app.state.context
-
-
-def number(
-    request: Request, name: str, default: int, *, least: int | None = None, most: int | None = None
-) -> int:
-    """A query parameter that is a whole number; ``most`` bounds it silently.
-
-    Raises:
-        BadArgument: it is no number, or below ``least``.
-    """
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    try:
-        value = int(text) if len(text) <= 20 else None
-    except ValueError:
-        value = None
-    if value is None or not text.isascii():
-        raise BadArgument(f"{name} is no whole number: {text[:40]!r}")
-    if least is not None and value < least:
-        raise BadArgument(f"{name} must be at least {least}")
-    return value if most is None else min(value, most)

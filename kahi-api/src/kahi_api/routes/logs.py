@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import AfterValidator, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kahi.errors import LogError, NoSuchProcess
 from kahi.output import OutputStream
-from kahi_api.context import context_of, number
+from kahi_api.admission import query_of
+from kahi_api.answers import JsonResponse
+from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, EventStream, Text
 from kahi_api.errors import NoSuchStream
 from kahi_api.log_stream import log_events
 from kahi_api.objects import StatusObject
+from kahi_api.requests import Number, Parameters
 from kahi_api.streams import event_stream, last_event_id
 
-DEFAULT_LENGTH: Final = 1600
 MAX_LENGTH: Final = 1024 * 1024
+
+Length = Annotated[Number, Field(ge=0), AfterValidator(lambda length: min(length, MAX_LENGTH))]
+
+
+class PieceQuery(Parameters):
+    """Which piece of a log."""
+
+    offset: Number | None = Field(
+        default=None,
+        ge=-(2**53),
+        description="Of the first byte; negative counts from the end, which is also the default.",
+    )
+    length: Length = Field(default=1600, description="Bytes at most; never more than 1 MiB.")
+
+
+class TailQuery(Parameters):
+    """Where a stream begins, unless ``Last-Event-ID`` says it."""
+
+    tail: Length = Field(default=0, description="So many bytes before the end of what there is.")
 
 
 async def read_log(request: Request) -> Response:
@@ -33,7 +55,7 @@ async def follow_log(request: Request) -> Response:
 async def clear_log(request: Request) -> Response:
     """Empty a log."""
     await _stream_of(request).clear()
-    return JSONResponse({"status": "cleared"})
+    return JsonResponse({"status": "cleared"})
 
 
 async def read_own_log(request: Request) -> Response:
@@ -49,14 +71,13 @@ async def follow_own_log(request: Request) -> Response:
 async def reopen_logs(request: Request) -> Response:
     """Open all log files anew."""
     await context_of(request).daemon.supervisor.reopen_logs()
-    return JSONResponse({"status": "reopened"})
+    return JsonResponse({"status": "reopened"})
 
 
 async def answer_piece(request: Request, stream: OutputStream) -> Response:
     """Answer a piece of any stream."""
-    length = number(request, "length", DEFAULT_LENGTH, least=0, most=MAX_LENGTH)
-    offset = number(request, "offset", -length)
-    piece = await stream.read(offset, length)
+    query = query_of(request, PieceQuery)
+    piece = await stream.read(-query.length if query.offset is None else query.offset, query.length)
     headers = {"X-Log-Offset": str(piece.offset)}
     if piece.missed:
         headers["X-Log-Missed"] = str(piece.missed)
@@ -65,7 +86,7 @@ async def answer_piece(request: Request, stream: OutputStream) -> Response:
 
 def answer_stream(request: Request, stream: OutputStream) -> Response:
     """Answer any stream as server-sent events."""
-    tail = number(request, "tail", 0, least=0, most=MAX_LENGTH)
+    tail = query_of(request, TailQuery).tail
     events = log_events(stream, last_event_id(request), tail, context_of(request).streams)
     return event_stream(request, events)
 
@@ -90,6 +111,7 @@ ENDPOINTS = (
         Access.READ,
         read_log,
         "A piece of a log",
+        query=PieceQuery,
         answers={200: Text},
         errors=(NoSuchProcess, NoSuchStream),
         parameters=_PARAMETERS,
@@ -100,6 +122,7 @@ ENDPOINTS = (
         Access.READ,
         follow_log,
         "A log as it grows",
+        query=TailQuery,
         answers={200: EventStream},
         errors=(NoSuchProcess, NoSuchStream),
         parameters=_PARAMETERS,
@@ -120,6 +143,7 @@ ENDPOINTS = (
         Access.READ,
         read_own_log,
         "A piece of the daemon's own log",
+        query=PieceQuery,
         answers={200: Text},
     ),
     Endpoint(
@@ -128,6 +152,7 @@ ENDPOINTS = (
         Access.READ,
         follow_own_log,
         "The daemon's own log as it grows",
+        query=TailQuery,
         answers={200: EventStream},
     ),
     Endpoint(
