@@ -455,17 +455,17 @@ def test_following_is_exact_over_restarts_of_process_and_daemon(daemon: Start, s
 
 
 def test_following_bytes_that_are_no_text(daemon: Start) -> None:
-    code = "import sys, time; sys.stdin.readline(); sys.stdout.buffer.write(b'a\\rb\\r\\n\\xff\\x00\\xc3'); sys.stdout.flush(); time.sleep(3600)"
+    code = "import sys, time; sys.stdin.readline(); sys.stdout.buffer.write(b'a\\rb\\r\\n\\xff\\x00\\xc3!'); sys.stdout.flush(); time.sleep(3600)"
     running = daemon(f"[programs.web]\n{python(code)}\nstartsecs = 0\n")
     running.wait_for("web", "RUNNING")
     following = follower(running, "tail", "-f", "web")
     time.sleep(1)
     running.ctl("send", "web", "now")
     with running.client() as client:
-        eventually(lambda: len(client.log("web").data) == 8, "it is written")
+        eventually(lambda: len(client.log("web").data) == 9, "it is written")
     time.sleep(1)
     code_, output, _ = interrupt(following)
-    assert (code_, output) == (130, b"a\rb\r\n\xff\x00\xc3")
+    assert (code_, output) == (130, b"a\rb\r\n\xff\x00\xc3!")
 
 
 def test_following_several_merges_their_lines(daemon: Start) -> None:
@@ -502,6 +502,50 @@ def test_following_a_process_that_is_removed_ends(daemon: Start) -> None:
     _, errors = following.communicate(timeout=20)
     assert following.returncode == 1
     assert errors.splitlines()[-1] == b"kahi: no such process: web"
+
+
+def test_clear_and_reopen(daemon: Start, short_tmp: Path) -> None:
+    log = short_tmp / "web.log"
+    code = "import sys; print('begin', flush=True)\nfor line in sys.stdin: print('got', line, end='', flush=True)"
+    running = daemon(
+        f"[programs.web]\n{python(code)}\nstdout_logfile = '{log}'\n[programs.ring]\n{python(code)}\n"
+    )
+    for name in ("web", "ring"):
+        eventually(lambda name=name: running.ctl("tail", name).stdout == "begin\n", f"{name} has begun")
+    done = running.ctl("clear", "all")
+    assert done.returncode == 0
+    assert sorted(done.stdout.splitlines()) == ["ring: cleared", "web: cleared"]
+    assert log.read_text() == ""
+    assert running.ctl("tail", "ring").stdout == ""
+    running.ctl("send", "web", "one")
+    eventually(lambda: log.read_text() == "got one\n", "the next line")
+    log.rename(short_tmp / "old.log")
+    done = running.ctl("reopen")
+    assert (done.returncode, done.stdout) == (0, "log files opened anew\n")
+    running.ctl("send", "web", "two")
+    eventually(lambda: log.exists() and log.read_text() == "got two\n", "the line in a new file")
+    assert (short_tmp / "old.log").read_text() == "got one\n"
+    assert running.ctl("clear", "none").stderr == "kahi: no such process: none\n"
+
+
+def test_maintail(daemon: Start) -> None:
+    running = daemon(SEVERAL)
+    running.wait_for("web", "RUNNING")
+    shown = running.ctl("maintail")
+    assert shown.returncode == 0
+    assert "web" in running.ctl("maintail", "--bytes", "100000").stdout
+    assert len(running.ctl("maintail", "--bytes", "20").stdout) == 20
+    following = follower(running, "maintail", "-f", "--bytes", "0")
+    assert following.stdout is not None
+
+    def hears_of_it() -> bool:
+        running.ctl("restart", "web")
+        return bool(select.select([following.stdout], [], [], 1)[0])
+
+    eventually(hears_of_it, "a line of the log")
+    code, output, errors = interrupt(following)
+    assert (code, errors) == (130, b"")
+    assert b"web" in output
 
 
 # The shell

@@ -86,35 +86,36 @@ def progress(target: Target, how_far: HowFar) -> Generator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    over = threading.Event()
     target.ask_password()
-    watcher = threading.Thread(target=_show, args=(target, how_far, over), daemon=True)
+    over, shown = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=_show, args=(target, how_far, over, shown), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         over.set()
-        watcher.join()
+        # It may be waiting for an answer, which nobody needs any more.
+        watcher.join(PERIOD)
+        if shown.is_set():
+            sys.stderr.write(ERASE)
+            sys.stderr.flush()
 
 
-def _show(target: Target, how_far: HowFar, over: threading.Event) -> None:
+def _show(target: Target, how_far: HowFar, over: threading.Event, shown: threading.Event) -> None:
     begin = time.monotonic()
-    text = ""
     try:
         with target.connect(wait=2.0) as client:
             how_far(client)
-            while not over.wait(PERIOD if text else PATIENCE):
+            while not over.wait(PERIOD if shown.is_set() else PATIENCE):
                 text = how_far(client)
-                line = f"{text}, {time.monotonic() - begin:.0f} s"
-                sys.stderr.write(ERASE + cut(line, _width()))
+                if over.is_set():
+                    return
+                shown.set()
+                sys.stderr.write(ERASE + cut(f"{text}, {time.monotonic() - begin:.0f} s", _width()))
                 sys.stderr.flush()
     except (KahiError, OSError):
         # The command itself says what is wrong.
         return
-    finally:
-        if text:
-            sys.stderr.write(ERASE)
-            sys.stderr.flush()
 
 
 def _width() -> int:
