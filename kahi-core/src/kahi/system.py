@@ -197,9 +197,9 @@ class System:
 
     @contextlib.contextmanager
     def _dispositions_of_children(self) -> Generator[None]:
-        """Stop ignoring signals for as long as a child inherits that (some microseconds)."""
+        """Catch the ignored signals for as long as a child inherits that: exec makes it the default."""
         for number in self._ignored:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _nothing)
         try:
             yield
         finally:
@@ -449,6 +449,10 @@ class System:
             raw = b""
         groups = struct.unpack(f"{len(raw) // 4}I", raw)
         return PeerIdentity(uid, frozenset((gid, *groups)), pid)
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """A signal that came while a child was spawned."""
 
 
 def _exit_info(found: os.waitid_result) -> ExitInfo:

@@ -1,0 +1,199 @@
+"""What the system refuses, and what happens all at once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kahi_api.client import ClientError
+from tests.support import Daemon, children_of, eventually, lives, python
+
+Start = Callable[..., Daemon]
+SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
+
+
+def injecting(*faults: str) -> list[str]:
+    """A wrapper that has system calls of the daemon, and only of it, fail."""
+    return [
+        "strace",
+        "-qq",
+        "-o",
+        "/dev/null",
+        *(word for fault in faults for word in ("-e", f"inject={fault}")),
+    ]
+
+
+def all_run(running: Daemon) -> bool:
+    """Whether every process is RUNNING."""
+    return {process.state for process in running.processes().values()} == {"RUNNING"}
+
+
+def descriptors(pid: int) -> int:
+    """How many descriptors a process has."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@pytest.mark.needs_strace
+@pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
+def test_a_spawn_that_fails_for_now_is_tried_again(daemon: Start, error: str) -> None:
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\nnumprocs = 3\n",
+        # Where vfork fails, fork is tried.
+        wrapper=injecting(f"vfork:error={error}:when=2..3", f"clone:error={error}:when=1..2"),
+    )
+    running.says(os.strerror(getattr(errno, error)))
+    assert running.output.count("start 1 failed: cannot run") == 2
+    eventually(lambda: all_run(running), "all run")
+    (inner,) = children_of(running.pid)
+    assert len(children_of(inner)) == 3
+    before = descriptors(inner)
+    running.ctl("restart", "all")
+    eventually(lambda: descriptors(inner) <= before, "nothing leaks")
+    os.kill(inner, signal.SIGTERM)
+    assert running.wait() == 0
+
+
+@pytest.mark.needs_strace
+def test_a_kernel_without_pidfds(daemon: Start) -> None:
+    running = daemon(f"[programs.x]\n{SLEEPER}\nnumprocs = 5\n", wrapper=injecting("pidfd_open:error=ENOSYS"))
+    eventually(lambda: all_run(running), "all run")
+    (inner,) = children_of(running.pid)
+    before = {name: process.pid for name, process in running.processes().items()}
+    time.sleep(1)
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    eventually(
+        lambda: all(p.state == "RUNNING" and p.pid != before[n] for n, p in running.processes().items()),
+        "all are back",
+    )
+    assert len(children_of(inner)) == 5
+    os.kill(inner, signal.SIGTERM)
+    assert running.wait() == 0
+
+
+def test_descriptors_that_run_out(daemon: Start) -> None:
+    """Some run, the others wait for room; nothing else breaks, and room that comes is used."""
+    running = daemon(
+        f"[supervisor]\nminfds = 60\n[programs.x]\n{SLEEPER}\nnumprocs = 30\nstartretries = -1\n"
+        "backoff = { initial = 1, max = 1 }\n",
+        wrapper=["bash", "-c", 'ulimit -n 60; exec "$@"', "bash"],
+    )
+    eventually(
+        lambda: {"RUNNING", "BACKOFF"} == {p.state for p in running.processes().values()}, "some do not fit"
+    )
+    waiting = [p for p in running.processes().values() if p.state == "BACKOFF"]
+    assert all("Too many open files" in process.spawn_error for process in waiting)
+    running.ctl("stop", *(p.name for p in running.processes().values() if p.state == "RUNNING"))
+    eventually(
+        lambda: any(running.process(process.name).state == "RUNNING" for process in waiting),
+        "one that waited has room",
+    )
+    assert running.terminate() == 0
+
+
+def test_a_limit_of_memory_for_the_daemon(daemon: Start) -> None:
+    """What a request needs and can not be had fails that request, not supervision."""
+    running = daemon(f"[programs.x]\n{SLEEPER}\n")
+    pid = running.wait_for("x", "RUNNING").pid
+    resident = int(Path(f"/proc/{running.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.prlimit(running.pid, resource.RLIMIT_AS, (resident + (300 << 20), resource.RLIM_INFINITY))
+    for _ in range(3):
+        running.ctl("status")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: running.process("x").pid not in (0, pid), "it is back")
+    assert running.terminate() == 0
+
+
+def test_children_that_fork_away(daemon: Start) -> None:
+    """A program that daemonizes itself has ended, as far as anybody can tell; what it left is reported."""
+    code = (
+        "import os, time\n"
+        "if os.fork(): os._exit(0)\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "print(os.getpid(), flush=True)\ntime.sleep(3600)\n"
+    )
+    running = daemon(f"[programs.x]\n{python(code)}\nstartretries = 0\nkillasgroup = true\n")
+    assert "ended too quickly: exit status 0" in running.wait_for("x", "FATAL").spawn_error
+    escaped = int(eventually(lambda: running.ctl("tail", "x").stdout.strip(), "its last word"))
+    assert lives(escaped)
+    os.kill(escaped, signal.SIGKILL)
+    assert running.terminate() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_anything_at_any_time(daemon: Start, seed: int) -> None:
+    """Signals, requests, reloads and deaths, mixed; and at the end everything is as the files say."""
+    dice = random.Random(seed)
+    stubborn = "command = ['sh', '-c', 'trap \"\" TERM; while :; do sleep 0.1; done']\nstopwaitsecs = 0.2\n"
+
+    def config(size: int) -> str:
+        groups = '[groups.g]\nprograms = ["a", "b"]\n' if size % 2 else ""
+        return (
+            f"[programs.a]\n{SLEEPER}\nnumprocs = {size}\nprocess_name = 'a%(process_num)d'\nautorestart = true\n"
+            f"[programs.b]\n{SLEEPER}\nautorestart = true\numask = '0{size}2'\ndepends_on = {{ c = 'running' }}\n"
+            f"[programs.c]\n{stubborn}startsecs = 0\nautorestart = true\nkillasgroup = true\n{groups}"
+        )
+
+    running = daemon(config(3))
+    size = 3
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        match dice.randrange(9):
+            case 0 | 1:
+                with contextlib.suppress(ProcessLookupError, IndexError):
+                    os.kill(dice.choice(children_of(running.pid)), dice.choice([9, 15, 19, 18, 11]))
+            case 2:
+                size = dice.randrange(1, 7)
+                running.write_config(config(size))
+                running.signal(signal.SIGHUP)
+            case 3:
+                running.config.write_text("[programs.broken")
+                running.signal(signal.SIGHUP)
+            case 4:
+                for _ in range(20):
+                    running.signal(signal.SIGHUP)
+            case 5:
+                running.signal(dice.choice([signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD, signal.SIGSEGV]))
+            case operation:
+                with contextlib.suppress(ClientError), running.client() as client:
+                    action = (client.start, client.stop, client.restart)[operation - 6]
+                    action(dice.choice(["a0", "b", "c"]), wait=False)
+        time.sleep(dice.random() / 20)
+    running.write_config(config(4))
+
+    def settled() -> bool:
+        with contextlib.suppress(ClientError), running.client() as client:
+            client.update()
+            for process in client.processes():
+                if process.state in ("STOPPED", "FATAL", "EXITED"):
+                    with contextlib.suppress(ClientError):
+                        client.start(process.name, wait=False)
+        for child in children_of(running.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGCONT)
+        time.sleep(0.3)
+        found = running.processes()
+        return set(found) == {"a0", "a1", "a2", "a3", "b", "c"} and all_run(running)
+
+    eventually(settled, f"all run, seed {seed}", 60)
+    pids = {process.pid for process in running.processes().values()}
+    assert len(pids) == 6
+    eventually(lambda: set(children_of(running.pid)) == pids, "exactly one instance of everything")
+    base = descriptors(running.pid)
+    running.ctl("restart", "all")
+    eventually(lambda: all_run(running), "all run")
+    eventually(lambda: descriptors(running.pid) <= base, "no descriptor leaks")
+    assert "Traceback" not in running.output
+    assert running.terminate() == 0
+    assert not any(map(lives, pids))
