@@ -9,7 +9,7 @@ from typing import Final
 
 from kahi.config.config import Config
 from kahi.definition import GroupDefinition, ProcessDefinition, StreamSettings
-from kahi_migrate.draft import Draft, Expected
+from kahi_migrate.draft import ROOT, Draft, Expected
 
 NOWHERE: Final = ("", "/dev/null")
 OF_THE_DAEMON: Final = "that of the daemon"
@@ -69,17 +69,19 @@ def _rows(
     yield Row("name", expected.name, process.name)
     yield Row("group", expected.group, process.group)
     yield Row("argv", shlex.join(expected.argv), shlex.join(spawn.command))
-    yield _environment(expected, process)
+    yield _environment(expected, process, keeps=user in ("", *ROOT) or spawn.inherit_environment)
     yield Row("directory", expected.directory or OF_THE_DAEMON, spawn.directory or OF_THE_DAEMON)
     yield Row("user", expected.user or OF_THE_DAEMON, user or OF_THE_DAEMON)
     yield Row("umask", _mode(expected.umask), _mode(spawn.umask))
     yield Row("stdout", _log(expected.stdout), _stream(process.stdout))
-    yield Row("stderr", _log(expected.stderr), _stream(process.stderr))
+    # One file for both is the same as joining them.
+    is_joined = expected.stderr == expected.stdout and expected.stdout not in (*NOWHERE, "AUTO")
+    yield Row("stderr", _log(None if is_joined else expected.stderr), _stream(process.stderr))
     yield Row("priority", _priority(*expected.priority), _priority(group.priority, process.priority))
 
 
-def _environment(expected: Expected, process: ProcessDefinition) -> Row:
-    """Names only: values may be secrets."""
+def _environment(expected: Expected, process: ProcessDefinition, *, keeps: bool) -> Row:
+    """Names only: values may be secrets. ``keeps``: it gets the environment of the daemon as well."""
     before, after = expected.environment, dict(process.spawn.environment)
 
     def told(own: dict[str, str], other: dict[str, str]) -> str:
@@ -90,8 +92,7 @@ def _environment(expected: Expected, process: ProcessDefinition) -> Row:
         return " ".join(names) or "nothing of its own"
 
     changed = told(after, before)
-    spawn = process.spawn
-    if spawn.clean_environment or (spawn.user and not spawn.inherit_environment):
+    if process.spawn.clean_environment or not keeps:
         changed += ", and nothing of the daemon's"
     return Row("environment", told(before, before), changed)
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from kahi.errors import Problem
+
+ROOT: Final = ("root", "0")
+"""Only a daemon that runs as root can have programs that do."""
 
 Level = Literal["warning", "note"]
 Scalar = str | int | float | bool

@@ -87,15 +87,15 @@ def _scalar(value: Scalar, *, one_line: bool = False) -> str:
     """The way of writing it that needs the fewest escapes."""
     if not isinstance(value, str):
         return tomlkit.item(value).as_string()
-    multiline = "\n" in value and not one_line
+    multiline = "\n" in value and "\r" not in value and not one_line
     literal = "\\" in value or '"' in value
     text = ""
     if literal:
         with contextlib.suppress(TOMLKitError):
             text = tomlkit.string(value, literal=True, multiline=multiline).as_string()
     text = text or tomlkit.string(value, multiline=multiline).as_string()
-    # TOML does not count a newline after the opening quotes.
-    return f"{text[:3]}\n{text[3:]}" if multiline else text
+    # TOML does not count a newline after the opening quotes; tomlkit adds one where the text has one.
+    return f"{text[:3]}\n{text[3:]}" if multiline and not value.startswith("\n") else text
 
 
 def _key(key: str) -> str:

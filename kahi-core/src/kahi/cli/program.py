@@ -46,7 +46,7 @@ def run_program(run: Callable[[list[str]], int]) -> None:
             stream.reconfigure(errors="backslashreplace")
     code: str | int | None
     try:
-        code = guarded(lambda: _run(sys.argv[1:]))
+        code = guarded(lambda: run(sys.argv[1:]))
     except SystemExit as ending:
         code = ending.code
     sys.exit(_flushed(code))

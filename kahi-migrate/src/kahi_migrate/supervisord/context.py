@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kahi.errors import nearest
 from kahi_migrate.draft import Draft, Place, Remark, Table
+from kahi_migrate.draft import Value as TomlValue
 from kahi_migrate.supervisord import ini, template
 from kahi_migrate.supervisord.configuration import Configuration, Value
 from kahi_migrate.supervisord.layout import Section, comment_behind, comments_between, cuts
@@ -14,6 +15,7 @@ from kahi_migrate.supervisord.names import Names
 from kahi_migrate.supervisord.options import options
 from kahi_migrate.supervisord.resolved import Resolved
 from kahi_migrate.supervisord.text import Speaker
+from kahi_migrate.writing import write_value
 
 SECRET = frozenset({"password"})
 
@@ -47,20 +49,21 @@ class Context:
         unset = {each.variable: f"${{{each.variable}}}" for each in self.resolved.unset}
         return {**unset, **self.environ, **self.resolved.daemon.environment}
 
-    def warn_if_fixed(self, value: Value, computed: object) -> None:
+    def warn_if_fixed(self, value: Value, computed: TomlValue) -> None:
         """Say that a value referred to something, and is the same for ever from now on."""
+        written = write_value(computed)
         unset = [each.variable for each in self.resolved.unset if each.value.setting is value.setting]
         if unset:
             self.draft.warn(
                 place_of(value),
                 f"depends on the variable {unset[0]}, which is not set here, and Kahi expands names in text "
-                f"only; {computed} is written, correct it",
+                f"only; {written} is written, correct it",
             )
         elif any(isinstance(piece, template.Name) for piece in template.parse(value.text)):
             self.draft.warn(
                 place_of(value),
                 "refers to something that may change, and Kahi expands names in text only; "
-                f"{computed} is written, which is what it is here and now",
+                f"{written} is written, which is what it is here and now",
             )
 
 
@@ -112,8 +115,10 @@ def fill(context: Context, table: Table, sections: list[Section], take: Take) ->
             else:
                 take(value, comment_behind(item))
         table.after += section.after
-    for key, value in context.configuration.defaults.items():
-        if key not in own and known is not None and key in known:
+    there = {setting.key for section in sections for setting in section.block.settings}
+    for key in context.configuration.keys(name):
+        value = context.configuration.get(name, key)
+        if key not in there and value is not None and known is not None and key in known:
             take(value, "")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from kahi.config.bounds import MAX_PROCESSES
 from kahi_migrate import draft
-from kahi_migrate.draft import Place
+from kahi_migrate.draft import ROOT, Place
 from kahi_migrate.expression import Part, render
 from kahi_migrate.supervisord import template
 from kahi_migrate.supervisord.configuration import Value
@@ -151,6 +151,8 @@ class ProgramTranslation:
         self._say(value, comment)
 
     def _take_directory(self, value: Value, comment: str) -> None:
+        if not value.text:
+            self._draft.warn(place_of(value), "is empty: supervisord never runs it, Kahi does")
         self._say(value, comment)
 
     def _take_environment(self, value: Value, comment: str) -> None:
@@ -199,11 +201,12 @@ class ProgramTranslation:
         program, policy = self._program, self._policy
         for stream in self._streams.values():
             stream.complete()
-        own = self._context.configuration.sections[program.section]
-        if "process_name" not in own and (pattern := self._process_name("%(program_name)s")):
-            self.table.set("process_name", pattern)
+        if self._context.configuration.get(program.section, "process_name") is None:
+            pattern = self._process_name("%(program_name)s")
+            if pattern:
+                self.table.set("process_name", pattern)
         daemon = self._context.resolved.daemon
-        if policy.user is not None and policy.user not in (daemon.user, "root", "0"):
+        if policy.user is not None and policy.user not in (daemon.user, *ROOT):
             # Kahi would give it the HOME, USER and so on of that user.
             self.table.set("inherit_environment", True)
         if daemon.strip_ansi:

@@ -91,9 +91,12 @@ class SectionReader:
         return found
 
     def refuse(self, value: Value, message: str) -> None:
-        """Report why supervisord refuses a value."""
+        """Report why supervisord refuses a value, the first reason only."""
         problem = value.problem(message)
-        if problem not in self._resolved.problems:
+        if not any(
+            (other.file, other.line, other.where) == (problem.file, problem.line, problem.where)
+            for other in self._resolved.problems
+        ):
             self._resolved.problems.append(problem)
 
     def refuse_section(self, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kahi.config.expansion import ExpansionError, expand
 from kahi_migrate.draft import Place, Remark, Table
@@ -18,12 +18,17 @@ from kahi_migrate.supervisord.text import Inexpressible, Speaker
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A variable in Kahi's words; ``line`` counts from the first of the value, ``lost`` see values."""
+    """A variable in Kahi's words; ``line`` counts from the first of the value, ``lost`` see values.
+
+    Args:
+        again: it stands there more than once, and this is the one that counts.
+    """
 
     key: str
     parts: list[Part]
     line: int
     lost: str
+    again: bool = False
 
 
 def speak(speaker: Speaker, text: str, *, twice: bool = False) -> list[Spoken]:
@@ -49,10 +54,11 @@ def speak(speaker: Speaker, text: str, *, twice: bool = False) -> list[Spoken]:
         variables = values.environment(marked)
     except ValueError:
         raise Inexpressible("what is set depends on the content of variables") from None
-    return [
-        Spoken(render(unmarked(variable.key)), unmarked(variable.value), variable.line, variable.lost)
-        for variable in variables
-    ]
+    spoken: dict[str, Spoken] = {}
+    for variable in variables:
+        key = render(unmarked(variable.key))
+        spoken[key] = Spoken(key, unmarked(variable.value), variable.line, variable.lost, key in spoken)
+    return list(spoken.values())
 
 
 def checked(
@@ -72,10 +78,11 @@ def checked(
             key, value = (expand(text, names, environ) for text in (each.key, render(each.parts)))
         except ExpansionError:
             continue
-        if expected.get(key) == value or any(other.key == each.key for other in spoken if other is not each):
-            good.append(Spoken(key, each.parts, each.line, each.lost))
-        elif key in expected and not any(isinstance(p, Reference) and p.text[0] == "$" for p in each.parts):
-            good.append(Spoken(key, [expected[key]], each.line, each.lost))
+        refers = any(isinstance(part, Reference) and part.text.startswith("$") for part in each.parts)
+        if expected.get(key) == value:
+            good.append(replace(each, key=key))
+        elif key in expected and not refers:
+            good.append(replace(each, key=key, parts=[expected[key]]))
     missing = [key for key in expected if key not in {each.key for each in good}]
     return good, missing
 
@@ -90,6 +97,8 @@ def write(context: Context, table: Table, value: Value, spoken: Iterable[Spoken]
             table.remark(remarks.pop(0).text[1:])
         place = Place(value.file, line.number, f"[{value.section}] environment")
         table.set(each.key, render(each.parts), place)
+        if each.again:
+            context.draft.warn(place, f"{each.key} is set more than once; the last value counts")
         if each.lost:
             context.draft.warn(
                 place,
