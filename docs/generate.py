@@ -80,11 +80,28 @@ def _table(name: str, table: dict[str, Any], definitions: dict[str, Any]) -> Ite
         yield from _table(f"{name}.{key}", inner, definitions)
 
 
+def hooks() -> str:
+    """Every hook of core and of the installed plugins, from the specifications."""
+    plugins = PluginManager()
+    plugins.discover()
+    lines = ["# Hooks", ""]
+    for owner, namespace in plugins.specifications:
+        lines += [f"## Hooks of {owner or 'core'}", "", inspect.getdoc(namespace) or "", ""]
+        for name, function in vars(namespace).items():
+            if hasattr(function, "kahi_spec"):
+                kind = "coroutine" if inspect.iscoroutinefunction(function) else "plain function"
+                arguments = ", ".join(inspect.signature(function).parameters)
+                lines += [f"### `{name}({arguments})`", "", f"A {kind}.", ""]
+                lines += ["```text", inspect.getdoc(function) or "", "```", ""]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Write all generated pages into the directory that is named."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "configuration.md").write_text(configuration(), encoding="utf-8")
+    (directory / "hooks.md").write_text(hooks(), encoding="utf-8")
     (directory / "command-line.md").write_text(command_line(), encoding="utf-8")
 
 

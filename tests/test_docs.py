@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import subprocess
@@ -150,3 +151,17 @@ def test_the_reference_names_no_command_that_is_not_there() -> None:
             ).returncode
             == 0
         )
+
+
+def test_every_hook_is_in_the_generated_reference(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
+    text = (tmp_path / "hooks.md").read_text(encoding="utf-8")
+    plugins = PluginManager()
+    plugins.discover()
+    for _, namespace in plugins.specifications:
+        for name, function in vars(namespace).items():
+            if hasattr(function, "kahi_spec"):
+                assert f"### `{name}({', '.join(inspect.signature(function).parameters)})`" in text
+                assert "Called" in function.__doc__, f"{name} does not say when it is called"
+                assert "xception" in function.__doc__, f"{name} does not say what an exception does"
+                assert "0.1" in function.__doc__, f"{name} does not say since when it is there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable
@@ -366,3 +367,30 @@ def test_a_stop_does_not_wait_for_a_plugin_that_prepares(with_plugins: Callable[
         client.stop("a")
     assert running.process("a").state == "STOPPED"
     nobody_else_suffers(running)
+
+
+# kahi plugins
+
+
+def test_kahi_plugins_lists_what_there_is(short_tmp: Path, kahi: Callable[..., Any]) -> None:
+    environ = install_plugin(short_tmp, "bad", "1/0") | install_plugin(short_tmp, "witness", HEAD + WITNESS)
+    config = short_tmp / "kahi.toml"
+    config.write_text('[supervisor]\ndisabled_plugins = ["api"]\n')
+    entry_points = short_tmp / "witness-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text(
+        entry_points.read_text() + "[kahi.commands]\nwitness = witness_module:no\ncheck = witness_module:no\n"
+    )
+    done = kahi("plugins", "-c", str(config), environ=environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "bad 1.0 (bad): failed: import failed: ZeroDivisionError('division by zero')" in done.stdout
+    assert "(kahi-api): disabled: by disabled_plugins" in done.stdout
+    assert "    hooks: kahi_event, kahi_services\n" in done.stdout
+    listed = json.loads(kahi("plugins", "-c", str(config), "--json", environ=environ).stdout)
+    witness = {info["name"]: info for info in listed}["witness"]
+    assert witness["commands"] == ["witness"]
+    assert witness["reason"] == "its command 'check' is one of core, and is not used"
+    assert witness["load_seconds"] > 0
+    checked = kahi("check", "-c", str(config), environ=environ)
+    assert checked.returncode == 1
+    assert "plugin bad failed: import failed: ZeroDivisionError" in checked.stderr
