@@ -53,7 +53,8 @@ async def serving(
         for connection in tuple(open_connections):
             connection.end()
         if state.tasks:
-            await asyncio.shield(asyncio.wait(state.tasks, timeout=limits.GRACE))
+            # A copy: the tasks that end meanwhile leave the set.
+            await asyncio.shield(asyncio.wait(set(state.tasks), timeout=limits.GRACE))
         for connection in tuple(open_connections):
             connection.transport.abort()
 
