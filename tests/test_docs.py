@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import click
@@ -165,3 +166,16 @@ def test_every_hook_is_in_the_generated_reference(tmp_path: Path) -> None:
                 assert "Called" in function.__doc__, f"{name} does not say when it is called"
                 assert "xception" in function.__doc__, f"{name} does not say what an exception does"
                 assert "0.1" in function.__doc__, f"{name} does not say since when it is there"
+
+
+def test_the_plugin_of_the_document_is_one() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found
+    plugin = types.ModuleType("kahi_notify")
+    exec(found[1], vars(plugin))
+    plugins = PluginManager()
+    plugins.register(plugin, "notify")
+    assert [section.name for section in plugins.declare_sections()] == ["notify"]
+    assert [service.name for _, service in plugins.services(None)] == ["writer"]  # type: ignore[arg-type]
+    assert plugins.list()[0].status == "active"
