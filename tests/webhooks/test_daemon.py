@@ -119,7 +119,7 @@ def test_hanging(daemon: Start, receiver: Receivers) -> None:
     assert running.terminate() == 0
     took = time.monotonic() - begin
     assert 4.5 < took < 12
-    assert re.search(r"ends with [5-9] notices that were not delivered", running.output)
+    assert re.search(r"ends with [5-9] notices that were not delivered", running.output), running.output
 
 
 def test_failing_for_the_moment(daemon: Start, receiver: Receivers) -> None:

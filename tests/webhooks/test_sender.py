@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -346,5 +347,31 @@ def test_a_service_that_is_started_again_goes_on() -> None:
                 world.tell(name)
                 await anyio.wait_all_tasks_blocked()
         assert world.names == ["one", "two"]
+
+    dispatch(story)
+
+
+def test_a_service_that_is_cut_off_while_it_ends_leaves_nothing_behind() -> None:
+    async def story(dispatcher: Dispatcher, world: World) -> None:
+        dispatcher.apply({"a": SETTINGS})
+        world.courier.hold = anyio.Event()
+        entered, leave = asyncio.Event(), asyncio.Event()
+
+        async def service() -> None:
+            async with dispatcher.running():
+                entered.set()
+                await leave.wait()
+
+        task = asyncio.create_task(service())
+        await entered.wait()
+        world.tell("one", "two")
+        await anyio.wait_all_tasks_blocked()
+        leave.set()
+        await anyio.wait_all_tasks_blocked()
+        assert not task.done()
+        task.cancel()
+        with anyio.fail_after(5), pytest.raises(asyncio.CancelledError):
+            await task
+        assert next(iter(dispatcher)).results["dropped"] == 2
 
     dispatch(story)

@@ -79,10 +79,12 @@ class Dispatcher:
 
     async def _finish(self) -> None:
         """The senders shield themselves: an attempt under way is not cut by the daemon's end."""
-        with anyio.move_on_after(LAST_DELIVERIES, shield=True):
+        try:
+            with anyio.move_on_after(LAST_DELIVERIES, shield=True):
+                for sender in self:
+                    sender.close()
+                for sender in self:
+                    await sender.ended.wait()
+        finally:
             for sender in self:
-                sender.close()
-            for sender in self:
-                await sender.ended.wait()
-        for sender in self:
-            sender.abandon()
+                sender.abandon()

@@ -52,7 +52,10 @@ class WebhooksPlugin:
     def kahi_services(self, ctx: PluginContext) -> Sequence[Service]:
         """The deliveries."""
         assert self._dispatcher is not None
-        return (Service("deliveries", self._dispatcher.running),)
+        from kahi_webhooks.dispatcher import LAST_DELIVERIES
+
+        # The second is for counting what was not delivered in time.
+        return (Service("deliveries", self._dispatcher.running, stop_seconds=LAST_DELIVERIES + 1),)
 
     @hookimpl
     def kahi_reload(self, ctx: PluginContext, old: Config, new: Config) -> None:
