@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -183,6 +184,9 @@ def frozen(place: Path) -> Iterator[None]:
 @pytest.fixture
 def loop_disk(short_tmp: Path) -> Iterator[Path]:
     """A file system that can be frozen."""
+    for program in ("mkfs.ext4", "fsfreeze"):
+        if shutil.which(program) is None:
+            pytest.skip(f"needs {program}")
     image, place = short_tmp / "image", short_tmp / "disk"
     place.mkdir()
     with image.open("wb") as file:
