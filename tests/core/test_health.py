@@ -24,7 +24,8 @@ from kahi.health.monitor import Monitor
 from kahi.health.probes import Probe, Probes
 from kahi.health.schedule import Schedule
 from kahi.health.tcp import TcpCheck
-from kahi.hookspecs import CheckFailed
+from kahi.hookspecs import CheckFailed, hookimpl
+from kahi.plugins import PluginManager
 from tests.core.fakes import FakeClockLoop
 from tests.support import make_certificate
 
@@ -559,3 +560,48 @@ class TestConnection:
 
         self.run(main())
         release.set()
+
+
+class Kind:
+    """A kind of check as a plugin brings it."""
+
+    async def check(self, process: object) -> None: ...
+
+
+class TestKinds:
+    """What plugins may bring."""
+
+    def plugin(self, kinds: object) -> Any:
+        class Plugin:
+            @hookimpl
+            def kahi_health_checks(self) -> Any:
+                return kinds
+
+        return Plugin()
+
+    def test_each_kind_belongs_to_one_plugin(self) -> None:
+        plugins = PluginManager()
+        plugins.register(self.plugin({"redis": Kind}), "a")
+        plugins.register(self.plugin({"ping": Kind, "redis": Kind}), "b")
+        plugins.register(self.plugin({"file": Kind}), "c")
+        assert plugins.declare_health_checks() == {"redis": Kind, "file": Kind}
+        assert plugins.health_checks == {"redis": ("a", Kind), "file": ("c", Kind)}
+        (failed,) = (info for info in plugins.list() if info.status == "failed")
+        assert (failed.name, failed.reason) == ("b", "kahi_health_checks: 'redis' belongs to plugin 'a'")
+
+    @pytest.mark.parametrize(
+        ("kinds", "reason"),
+        [
+            ({"http": Kind}, "'http' belongs to core"),
+            ([Kind], "in place of kinds by name"),
+            ({"redis": object}, "'redis' has no coroutine function `check`"),
+            ({3: Kind}, "3 has no coroutine function `check`"),
+        ],
+    )
+    def test_a_wrong_answer_makes_the_plugin_fail(self, kinds: object, reason: str) -> None:
+        plugins = PluginManager()
+        plugins.register(self.plugin(kinds), "a")
+        assert plugins.declare_health_checks() == {}
+        (info,) = plugins.list()
+        assert info.status == "failed"
+        assert reason in info.reason

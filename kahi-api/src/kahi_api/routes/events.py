@@ -41,7 +41,7 @@ class RemoteEventBody(Parameters):
     type: str = Field(
         strict=True, pattern=r"^[^\s:]{1,128}$", description="What it is about: a word without colons."
     )
-    data: str = Field(default="", strict=True, description="Anything.")
+    data: str = Field(default="", strict=True, max_length=64 * 1024, description="Anything.")
 
 
 async def history(request: Request) -> Response:
