@@ -295,7 +295,13 @@ def test_another_daemon_that_keeps_logs_in_memory_is_read_from_its_beginning(ser
         (whole({"version": "1", "pid": 8}), KEEP),
         (whole({**process, "stdout_logfile": ""}), KEEP),
         (stream("id: 3\ndata: new"), Script.CLOSE),
+        # The same daemon, after an interruption of the connection alone.
         (whole({"version": "1", "pid": 8}), KEEP),
+        (stream("id: 4\ndata: more"), Script.CLOSE),
+        (whole({"version": "1", "pid": 9}), KEEP),
+        (whole({**process, "stdout_logfile": "/dev/stdout"}), KEEP),
+        (stream("id: 5\ndata: again"), Script.CLOSE),
+        (whole({"version": "1", "pid": 10}), KEEP),
         (whole({**process, "stdout_logfile": "/var/log/web"}), KEEP),
         (stream("id: 9\ndata: file"), Script.CLOSE),
     )
@@ -305,9 +311,32 @@ def test_another_daemon_that_keeps_logs_in_memory_is_read_from_its_beginning(ser
         found.append(piece.data)
         if piece.data == b"file":
             client.close()
-    assert found == [b"old", b"new", b"file"]
+    assert found == [b"old", b"new", b"more", b"again", b"file"]
     ids = [line for asked in script.asked for line in asked.splitlines() if line.startswith("Last-Event-ID")]
-    assert ids == ["Last-Event-ID: 5", "Last-Event-ID: 0", "Last-Event-ID: 3"]
+    assert [line.rpartition(" ")[2] for line in ids] == ["5", "0", "3", "0", "5"]
+
+
+@pytest.mark.parametrize(("redirected", "resumed"), [(True, "3"), (False, "0")])
+def test_stderr_that_goes_where_stdout_goes_is_in_its_file(
+    serve: Serve, redirected: bool, resumed: str
+) -> None:
+    process = dict.fromkeys(("group", "state", "description"), "x") | dict.fromkeys(
+        ("statecode", "pid", "uptime", "exitstatus"), 0
+    )
+    member = {"name": "web", "redirect_stderr": redirected}
+    script, path = serve(
+        (VERSION, KEEP),
+        (stream("id: 3\ndata: old"), Script.CLOSE),
+        (whole({"version": "1", "pid": 8}), KEEP),
+        (whole({**process, "name": "web", "stdout_logfile": "/var/log/web"}), KEEP),
+        (whole({"groups": [{"processes": [member]}]}), KEEP),
+        (stream("id: 9\ndata: new"), Script.CLOSE),
+    )
+    client = Client(path, timeout=5)
+    for piece in client.follow_log("web", "stderr", offset=0, waiting=lambda _: None):
+        if piece.data == b"new":
+            client.close()
+    assert f"Last-Event-ID: {resumed}\r\n" in script.asked[-1]
 
 
 def test_without_waiting_a_broken_stream_is_an_error(serve: Serve) -> None:

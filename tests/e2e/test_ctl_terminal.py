@@ -19,7 +19,7 @@ SLEEPER = 'command = "sleep 3600"\nstartsecs = 0\n'
 SEVERAL = f"[programs.web]\n{SLEEPER}\n[programs.broken]\ncommand = '/nowhere'\n"
 SLOW = python(
     "import signal, time\n"
-    "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(2), exit(0)))\n"
+    "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(4), exit(0)))\n"
     "print('ready', flush=True)\n"
     "time.sleep(3600)"
 )
@@ -127,7 +127,7 @@ def test_watching(daemon: Start, ctl: Shown) -> None:
     assert "\x1b[?1049h" in watching.text
     assert not watching.is_cooked()
     # The clock goes on without anything happening.
-    watching.wait_for("uptime 0:00:0[2-9]")
+    watching.wait_for(r"uptime 0:0\d:\d[2-9]")
     running.ctl("stop", "web")
     watching.wait_for("web +STOPPED.*1 FATAL, 1 STOPPED")
     watching.resize(40, 4)

@@ -140,12 +140,12 @@ class Client:
         daemon = self.version().pid if waiting else 0
 
         def again(last: str) -> str:
-            if self.version().pid == daemon:
+            nonlocal daemon
+            before, daemon = daemon, self.version().pid
+            if before == daemon or self._is_in_a_file(name, stream):
                 return last
-            process = self.process(name)
             # What is kept in memory is of the new daemon's time altogether.
-            is_file = process.stderr_logfile if stream == "stderr" else process.stdout_logfile
-            return last if is_file else "0"
+            return "0"
 
         yield from _pieces(self._session.follow(path, str(offset), waiting, again), offset)
 
@@ -261,6 +261,18 @@ class Client:
     def shutdown(self) -> None:
         """Have the daemon stop everything and end; returns at once."""
         self._session.json("POST", "/api/v1/shutdown")
+
+    def _is_in_a_file(self, name: str, stream: str) -> bool:
+        """Whether a log outlives the daemon."""
+        process = self.process(name)
+        path = process.stderr_logfile if stream == "stderr" else process.stdout_logfile
+        if stream == "stderr" and not path and process.stdout_logfile and self._redirects_stderr(name):
+            path = process.stdout_logfile
+        return bool(path) and not path.startswith("/dev/")
+
+    def _redirects_stderr(self, name: str) -> bool:
+        members = (member for group in self.config()["groups"] for member in group["processes"])
+        return any(member["redirect_stderr"] for member in members if member["name"] == name)
 
     def _operate(self, name: str, action: str, wait: bool) -> Process:
         from kahi_api.client.objects import Process, made
