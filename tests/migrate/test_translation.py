@@ -607,15 +607,16 @@ def test_an_open_server_is_not_opened(tmp_path: Path) -> None:
 def test_the_control_socket(tmp_path: Path) -> None:
     found = migrated(
         tmp_path,
-        f"{HEAD}[unix_http_server]\nfile = ~/x.sock\nchmod = 0775\nchown = me:deploy\nusername = u\npassword = secret\n",
+        f"{HEAD}[unix_http_server]\nfile = ~/x.sock\nchmod = 0775\nchown = nobody-here:daemon\nusername = u\npassword = secret\n",
     )
     assert found.table["server"]["unix"] == {
         "file": "${HOME}/x.sock",
         "chmod": "0775",
-        "chown": "me:deploy",
-        "allow_users": ["me"],
-        "allow_groups": ["deploy"],
+        "chown": "nobody-here:daemon",
+        "allow_groups": ["daemon"],
     }
+    # The real models know that there is no such user here.
+    assert '# unsupported: allow_users = ["nobody-here"] (there is no user' in found.text
     assert "# unsupported: password = ******** (on a Unix socket" in found.text
     assert "lets every user of this machine in" in found.warnings[0]
 

@@ -45,7 +45,7 @@ class Verifier:
             source = parse(self._path, text)
             try:
                 config = self._load(draft, source)
-                refused = [problem for problem in config.warnings if problem.line]
+                refused = list(config.warnings)
             except ConfigError as error:
                 config, refused = None, list(error.problems)
             changed = [self._leave_out(draft, source, problem) for problem in refused]
@@ -65,7 +65,7 @@ class Verifier:
 
     def _leave_out(self, draft: Draft, source: Source, problem: Problem) -> bool:
         """Comment out what a problem is about; False when that is nothing in the draft."""
-        there = {path for path, line in source.lines.items() if line == problem.line}
+        there = {path for path, line in source.lines.items() if _is_about(problem, source, path, line)}
         for table, entry in _entries(draft):
             if (*table.path, entry.key) in there and not self._models.is_missing(table.path):
                 where = table.items.index(entry)
@@ -79,6 +79,11 @@ class Verifier:
                 draft.disable(table, f"{key} {problem.message}".lstrip())
                 return True
         return False
+
+
+def _is_about(problem: Problem, source: Source, path: tuple[str, ...], line: int) -> bool:
+    """Whether a problem is one of the key at ``path``; plugins may name the key without its line."""
+    return line == problem.line if problem.line else source.problem(path, "").where == problem.where
 
 
 def _entries(draft: Draft) -> Iterator[tuple[Table, Entry]]:

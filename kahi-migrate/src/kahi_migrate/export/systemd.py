@@ -90,7 +90,9 @@ def _service(workloads: Workloads, workload: Workload, names: _Names) -> Lines:
     if kind == "notify":
         yield "NotifyAccess=all"
     yield f"ExecStart={' '.join(_word(word) for word in workload.argv)}"
-    if workload.directory:
+    if variables([workload.directory]):
+        workloads.warn(workload, "directory", "left out: systemd expands no variables there")
+    elif workload.directory:
         yield f"WorkingDirectory={_plain(_text(workload.directory))}"
     yield from _environment(workloads, workload, names)
     yield from _identity(definition)
@@ -149,7 +151,7 @@ def _start_limit(definition: ProcessDefinition) -> Lines:
 def _environment(workloads: Workloads, workload: Workload, names: _Names) -> Lines:
     secrets = f"/etc/{names.whole}/{names.of(workload)}.env"
     outside = [key for key, text in workload.environment.items() if text is None or variables([text])]
-    outside += [name for name in variables([*workload.argv, workload.directory]) if name not in outside]
+    outside += [name for name in variables(workload.argv) if name not in outside]
     for key, text in workload.environment.items():
         if key not in outside and text is not None:
             yield f"Environment={_quoted(f'{key}={_text(text)}').replace('%', '%%')}"
