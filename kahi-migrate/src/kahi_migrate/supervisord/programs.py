@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import pwd
 import shlex
 import signal
 from collections.abc import Callable, Mapping
@@ -19,10 +18,10 @@ from kahi_migrate.supervisord.context import Context, fill, place_of, source_tex
 from kahi_migrate.supervisord.layout import Section
 from kahi_migrate.supervisord.logs import Plan
 from kahi_migrate.supervisord.names import Key, is_possible, key, possible
-from kahi_migrate.supervisord.resolve import DEFAULT_HANDLER, LISTENER_PRIORITY, STREAMS
+from kahi_migrate.supervisord.processes import STREAMS
 from kahi_migrate.supervisord.resolved import Kind, Policy, Program
 from kahi_migrate.supervisord.streams import StreamTranslation
-from kahi_migrate.supervisord.text import Inexpressible
+from kahi_migrate.supervisord.text import Inexpressible, on_fewer_lines
 from kahi_migrate.supervisord.variables import checked, speak, write
 
 TABLES: Final[Mapping[Kind, str]] = {
@@ -31,8 +30,6 @@ TABLES: Final[Mapping[Kind, str]] = {
     "eventlistener": "eventlisteners",
 }
 HIGHEST_PRIORITY: Final = 999
-ONE_LINE: Final = 90
-"""Characters up to which a command that went over several lines is put into one."""
 
 _AUTORESTART: Final[Mapping[str, draft.Value]] = {"always": True, "never": False, "unexpected": "unexpected"}
 _AS_IT_IS: Final[Mapping[str, Callable[[Policy], draft.Value]]] = {
@@ -96,7 +93,7 @@ class ProgramTranslation:
     # One method for each option that takes more than that
 
     def _take_command(self, value: Value, comment: str) -> None:
-        self._say(value, comment, _on_fewer_lines)
+        self._say(value, comment, on_fewer_lines)
         processes = self._program.processes
         try:
             words = shlex.split(processes[0].command) if processes else ["?"]
@@ -122,10 +119,8 @@ class ProgramTranslation:
         self._set_computed(value, max(0, min(number, MAX_PROCESSES)), comment)
 
     def _take_priority(self, value: Value, comment: str) -> None:
-        priority = self._policy.priority
-        if self._program.kind == "eventlistener" and priority == LISTENER_PRIORITY:
-            return
-        self._set_computed(value, within_bounds(self._draft, place_of(value), priority), comment)
+        priority = within_bounds(self._draft, place_of(value), self._policy.priority)
+        self._set_computed(value, priority, comment)
 
     def _take_stopsignal(self, value: Value, comment: str) -> None:
         number = self._policy.stopsignal
@@ -169,32 +164,6 @@ class ProgramTranslation:
             child = self.table.child("environment", place_of(value))
             child.set("SUPERVISOR_SERVER_URL", self._speaker.say(value.text), place_of(value), comment)
 
-    def _take_socket(self, value: Value, comment: str) -> None:
-        self._say(value, comment)
-
-    def _take_socket_owner(self, value: Value, comment: str) -> None:
-        self._say(value, comment)
-
-    def _take_socket_mode(self, value: Value, comment: str) -> None:
-        self._say(value, comment)
-
-    def _take_socket_backlog(self, value: Value, comment: str) -> None:
-        socket = self._context.resolved.sockets.get(self._program.section)
-        if socket is not None and socket.backlog is not None:
-            self._set_computed(value, socket.backlog, comment)
-
-    def _take_events(self, value: Value, comment: str) -> None:
-        listener = self._context.resolved.listeners[self._program.section]
-        self._set_computed(value, list(listener.events), comment)
-
-    def _take_buffer_size(self, value: Value, comment: str) -> None:
-        listener = self._context.resolved.listeners[self._program.section]
-        self._set_computed(value, listener.buffer_size, comment)
-
-    def _take_result_handler(self, value: Value, comment: str) -> None:
-        if self._context.resolved.listeners[self._program.section].result_handler != DEFAULT_HANDLER:
-            self._unsupported(value, "a listener's answer is OK or FAIL; nothing else can judge it")
-
     # What follows from options that are not there
 
     def _complete(self) -> None:
@@ -218,23 +187,6 @@ class ProgramTranslation:
                 f"in Kahi, and is given up after {max(0, policy.startretries)} retries; "
                 "startretries = -1 goes on for ever, as supervisord does",
             )
-        if program.kind == "fcgi-program":
-            self._complete_socket()
-
-    def _complete_socket(self) -> None:
-        if self._program.section not in self._context.resolved.sockets:
-            self._draft.warn(
-                self._place,
-                "supervisord forgets the socket of an fcgi-program that is in a group and gives it a pipe; "
-                "here it gets its socket",
-            )
-        user = self._policy.user
-        socket = self.table.get("socket")
-        is_unix = socket is not None and str(socket.value).startswith("unix:")
-        is_open = is_unix and self.table.get("socket_owner") is None
-        if is_open and user is not None and user != self._context.resolved.daemon.user:
-            said = self.table.get("user")
-            self.table.set("socket_owner", _with_group(user, str(said.value) if said else user))
 
     # Helpers
 
@@ -342,27 +294,3 @@ def within_bounds(result: draft.Draft, place: Place, priority: int) -> int:
             f"order among those at {found} is that of their names",
         )
     return found
-
-
-def _with_group(user: str, said: str) -> str:
-    """Who gets a socket that is to belong to a program's user: supervisord gives it to its group too."""
-    try:
-        account = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
-    except KeyError:
-        return said
-    return f"{said}:{account.pw_gid}"
-
-
-def _on_fewer_lines(command: str) -> str:
-    """A command that went over several lines on one if it fits, else indented below the first."""
-    lines = command.split("\n")
-    for joint in (" ", "\n    "):
-        joined = joint.join(line for line in lines if line)
-        if joint == " " and len(joined) > ONE_LINE:
-            continue
-        try:
-            if shlex.split(joined) == shlex.split(command):
-                return joined
-        except ValueError:
-            break
-    return command

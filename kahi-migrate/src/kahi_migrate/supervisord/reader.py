@@ -109,3 +109,15 @@ class SectionReader:
         unset = Unset(value, variable)
         if unset not in self._resolved.unset:
             self._resolved.unset.append(unset)
+
+
+def not_empty(text: str) -> str | None:
+    """The text; raises ValueError when there is none."""
+    if not text:
+        raise ValueError("is empty")
+    return text
+
+
+def maybe(convert: Callable[[str], int]) -> Callable[[str], int | None]:
+    """``convert``, for a value that has no default."""
+    return convert

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from kahi_migrate.supervisord import values
-from kahi_migrate.supervisord.configuration import Configuration, Value
+from kahi_migrate.supervisord.configuration import Configuration
 from kahi_migrate.supervisord.events import EVENTS
-from kahi_migrate.supervisord.reader import Names, SectionReader
+from kahi_migrate.supervisord.processes import Processes, read_environment, read_policy
+from kahi_migrate.supervisord.reader import Names, SectionReader, maybe, not_empty
 from kahi_migrate.supervisord.resolved import (
     Daemon,
     Group,
     Kind,
     Listener,
-    Log,
-    Policy,
-    Process,
     Program,
     Resolved,
     Server,
     Socket,
 )
 
-MAX_PROCESSES: Final = 10_000
 MAIN_RPC_INTERFACE: Final = "supervisor.rpcinterface:make_main_rpcinterface"
 DEFAULT_HANDLER: Final = "supervisor.dispatchers:default_handler"
 LISTENER_PRIORITY: Final = -1
-STREAMS: Final = ("stdout", "stderr")
 _KINDS: Final[tuple[Kind, ...]] = ("program", "eventlistener", "fcgi-program")
 
 
@@ -96,7 +92,7 @@ class _Resolving:
             minprocs=read.convert("minprocs", values.integer, default.minprocs),
             nocleanup=read.convert("nocleanup", values.boolean, default.nocleanup),
             childlogdir=read.text("childlogdir"),
-            user=read.convert("user", _not_empty, None),
+            user=read.convert("user", not_empty, None),
             directory=read.text("directory"),
             strip_ansi=read.convert("strip_ansi", values.boolean, default.strip_ansi),
             identifier=default.identifier if (name := read.text("identifier")) is None else name,
@@ -110,7 +106,7 @@ class _Resolving:
         # Twice, and only the second time with the name of the host.
         text = read.expand(value, value.text)
         text = read.expand(value, text, read.names({"host_node_name": platform.node()}))
-        return _environment(read, value, text)
+        return read_environment(read, value, text)
 
     def _groups(self) -> list[Group]:
         groups: list[Group] = []
@@ -180,13 +176,13 @@ class _Resolving:
         raw = read.raw("socket")
         names = read.names({"program_name": name})
         url = read.convert("socket", values.fcgi_socket, "", names)
-        owner = read.convert("socket_owner", _not_empty, None)
-        mode = read.convert("socket_mode", _maybe(values.octal), None)
+        owner = read.convert("socket_owner", not_empty, None)
+        mode = read.convert("socket_mode", maybe(values.octal), None)
         if raw is None:
             read.refuse_section("has no socket")
         elif url.startswith("tcp:") and (owner is not None or mode is not None):
             read.refuse(raw, "is no Unix socket, so it can have no socket_owner and no socket_mode")
-        return Socket(url, owner, mode, read.convert("socket_backlog", _maybe(_backlog), None))
+        return Socket(url, owner, mode, read.convert("socket_backlog", maybe(_backlog), None))
 
     def _program(self, section: str, group: str) -> Program:
         kind = kind_of(section)
@@ -199,8 +195,8 @@ class _Resolving:
         }
         read = self._reader(section, names)
         name = self._name(read, name_of(section))
-        policy = _policy(read)
-        processes = _Processes(read, policy, names, self._environ).all()
+        policy = read_policy(read)
+        processes = Processes(read, policy, names, self._environ).all()
         return Program(section, kind, name, group, policy, processes)
 
     def _name(self, read: SectionReader, name: str) -> str:
@@ -234,132 +230,6 @@ class _Resolving:
         return username, password
 
 
-def _policy(read: SectionReader) -> Policy:
-    default = Policy()
-    stopasgroup = read.convert("stopasgroup", values.boolean, default.stopasgroup)
-    killasgroup = read.convert("killasgroup", values.boolean, stopasgroup)
-    raw = read.raw("killasgroup")
-    if stopasgroup and not killasgroup and raw is not None:
-        read.refuse(raw, "cannot be false when stopasgroup is true")
-    serverurl = read.text("serverurl")
-    return Policy(
-        priority=read.convert("priority", values.integer, default.priority),
-        autostart=read.convert("autostart", values.boolean, default.autostart),
-        autorestart=read.convert("autorestart", values.autorestart, default.autorestart),
-        startsecs=read.convert("startsecs", values.integer, default.startsecs),
-        startretries=read.convert("startretries", values.integer, default.startretries),
-        exitcodes=tuple(read.convert("exitcodes", values.exit_codes, list(default.exitcodes))),
-        stopsignal=read.convert("stopsignal", values.signal_number, default.stopsignal),
-        stopwaitsecs=read.convert("stopwaitsecs", values.integer, default.stopwaitsecs),
-        stopasgroup=stopasgroup,
-        killasgroup=killasgroup,
-        redirect_stderr=read.convert("redirect_stderr", values.boolean, default.redirect_stderr),
-        numprocs=read.convert("numprocs", values.integer, default.numprocs),
-        numprocs_start=read.convert("numprocs_start", values.integer, default.numprocs_start),
-        user=read.convert("user", _not_empty, None),
-        umask=read.convert("umask", _maybe(values.octal), None),
-        serverurl=None if serverurl is None or serverurl.strip().upper() == "AUTO" else serverurl,
-    )
-
-
-class _Processes:
-    """The processes of a program. One dictionary of names serves all of them, as in supervisord."""
-
-    def __init__(
-        self, read: SectionReader, policy: Policy, names: dict[str, str | int], environ: Mapping[str, str]
-    ) -> None:
-        self._read = read
-        self._policy = policy
-        self._names = names
-        self._environ = environ
-        self._captures = {
-            stream: read.convert(f"{stream}_capture_maxbytes", values.size, 0) for stream in STREAMS
-        }
-        self._events = {
-            stream: read.convert(f"{stream}_events_enabled", values.boolean, False) for stream in STREAMS
-        }
-
-    def all(self) -> tuple[Process, ...]:
-        read, policy = self._read, self._policy
-        if read.raw("command") is None:
-            read.refuse_section("has no command")
-            return ()
-        pattern = self._pattern()
-        first = policy.numprocs_start
-        count = min(policy.numprocs, MAX_PROCESSES)
-        found: list[Process] = []
-        for number in range(first, first + count):
-            before = len(read.problems)
-            found.append(self._process(pattern, number))
-            if len(read.problems) > before:
-                break
-        return tuple(sorted(found, key=lambda process: process.name))
-
-    def _pattern(self) -> tuple[Value | None, str]:
-        read = self._read
-        value = read.raw("process_name")
-        pattern = "%(program_name)s" if value is None else value.text
-        try:
-            pattern = values.process_or_group_name(pattern)
-        except ValueError as error:
-            assert value is not None
-            read.refuse(value, str(error))
-        if self._policy.numprocs > 1 and "%(process_num)" not in pattern:
-            message = "must hold %(process_num)d when numprocs is above 1"
-            if value is None:
-                read.refuse_section(f"process_name {message}")
-            else:
-                read.refuse(value, message)
-        return value, pattern
-
-    def _process(self, pattern: tuple[Value | None, str], number: int) -> Process:
-        read, names, policy = self._read, self._names, self._policy
-        names |= {"process_num": number, "numprocs": policy.numprocs}
-        names |= {f"ENV_{key}": text for key, text in self._environ.items()}
-        raw = read.raw("environment")
-        environment = {} if raw is None else _environment(read, raw, read.expand(raw, raw.text, names))
-        names |= {f"ENV_{key}": text for key, text in environment.items()}
-        value, text = pattern
-        return Process(
-            name=text % names if value is None else read.expand(value, text, names),
-            number=number,
-            command=read.text("command", names) or "",
-            directory=read.text("directory", names),
-            environment=environment,
-            stdout=self._log("stdout"),
-            stderr=self._log("stderr"),
-        )
-
-    def _log(self, stream: str) -> Log:
-        read, names = self._read, self._names
-        path: str | None = values.AUTO
-        value = read.raw(f"{stream}_logfile")
-        if value is not None:
-            # Twice: a percent sign in the name of a log takes four in the file.
-            path = values.log_name(read.expand(value, read.expand(value, value.text, names), names))
-        syslog = read.convert(f"{stream}_syslog", values.boolean, False, names)
-        if path == "syslog":
-            path, syslog = None, True
-        if stream == "stderr" and self._policy.redirect_stderr:
-            path = None
-        return Log(
-            path=path or None,
-            maxbytes=read.convert(f"{stream}_logfile_maxbytes", values.size, 50 * 1024**2, names),
-            backups=read.convert(f"{stream}_logfile_backups", values.integer, 10, names),
-            capture_maxbytes=self._captures[stream],
-            events_enabled=self._events[stream],
-            syslog=syslog,
-        )
-
-
-def _environment(read: SectionReader, value: Value, text: str) -> dict[str, str]:
-    try:
-        return {variable.key: variable.value for variable in values.environment(text)}
-    except ValueError as error:
-        read.refuse(value, str(error))
-        return {}
-
-
 def _with_shadows(groups: list[Group]) -> list[Group]:
     """Mark the groups that supervisord drops because one of the same name came first."""
     first: dict[str, str] = {}
@@ -370,16 +240,6 @@ def _with_shadows(groups: list[Group]) -> list[Group]:
             group = Group(group.section, group.name, group.priority, group.programs, shadow)
         found.append(group)
     return found
-
-
-def _not_empty(text: str) -> str | None:
-    if not text:
-        raise ValueError("is empty")
-    return text
-
-
-def _maybe(convert: Callable[[str], int]) -> Callable[[str], int | None]:
-    return convert
 
 
 def _at_least_one(text: str) -> int:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from kahi_migrate.expression import Part, placeholder, render, seen_from, variable
 from kahi_migrate.supervisord import template
 from kahi_migrate.supervisord.configuration import HERE_MARK, Configuration, mark
 from kahi_migrate.supervisord.template import Name, Piece
+
+ONE_LINE: Final = 90
+"""Characters up to which a command that went over several lines is put into one."""
 
 
 class Inexpressible(ValueError):
@@ -115,3 +120,18 @@ class Speaker:
             return [os.path.expanduser(first), *parts[1:]]
         self.variables.add("HOME")
         return [variable("HOME"), slash + rest, *parts[1:]]
+
+
+def on_fewer_lines(command: str) -> str:
+    """A command that went over several lines on one if it fits, else indented below the first."""
+    lines = command.split("\n")
+    for joint in (" ", "\n    "):
+        joined = joint.join(line for line in lines if line)
+        if joint == " " and len(joined) > ONE_LINE:
+            continue
+        try:
+            if shlex.split(joined) == shlex.split(command):
+                return joined
+        except ValueError:
+            break
+    return command

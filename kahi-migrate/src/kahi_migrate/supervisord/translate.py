@@ -13,13 +13,15 @@ from kahi_migrate.supervisord.context import Context, fill, place_of, source_tex
 from kahi_migrate.supervisord.daemon import SECTION as SUPERVISORD
 from kahi_migrate.supervisord.daemon import DaemonTranslation
 from kahi_migrate.supervisord.expected import expected_processes
+from kahi_migrate.supervisord.fastcgi import FastCgiTranslation
 from kahi_migrate.supervisord.layout import Section, converted, lay_out
+from kahi_migrate.supervisord.listeners import ListenerTranslation
 from kahi_migrate.supervisord.logs import plan_logs
 from kahi_migrate.supervisord.names import find_names, key
 from kahi_migrate.supervisord.options import family
 from kahi_migrate.supervisord.programs import ProgramTranslation, within_bounds
 from kahi_migrate.supervisord.resolve import MAIN_RPC_INTERFACE
-from kahi_migrate.supervisord.resolved import Program, Resolved
+from kahi_migrate.supervisord.resolved import Kind, Program, Resolved
 from kahi_migrate.supervisord.servers import translate_server
 
 INCLUDED: Final = (
@@ -28,6 +30,12 @@ INCLUDED: Final = (
 )
 DEFAULTS: Final = "Kahi has no defaults for all tables: they are written out in each"
 NO_XML_RPC: Final = "Kahi has a REST API in place of XML-RPC; programs that speak XML-RPC have to be changed"
+
+_TRANSLATIONS: Final[Mapping[Kind, type[ProgramTranslation]]] = {
+    "program": ProgramTranslation,
+    "fcgi-program": FastCgiTranslation,
+    "eventlistener": ListenerTranslation,
+}
 
 
 def translate(
@@ -121,7 +129,7 @@ class _Translation:
                     f"is a second one, {self._context.names.programs[key(program)]!r}",
                 )
             self._warn_of_name(program)
-            ProgramTranslation(self._context, program, self._plans).translate(
+            _TRANSLATIONS[program.kind](self._context, program, self._plans).translate(
                 places if program is running[0] else _without_comments(places)
             )
 
