@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -18,9 +19,9 @@ Shown = Callable[..., Terminal]
 SLEEPER = 'command = "sleep 3600"\nstartsecs = 0\n'
 SEVERAL = f"[programs.web]\n{SLEEPER}\n[programs.broken]\ncommand = '/nowhere'\n"
 SLOW = python(
-    "import signal, time\n"
+    "import os, signal, time\n"
     "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(4), exit(0)))\n"
-    "print('ready', flush=True)\n"
+    "print('ready', os.getpid(), flush=True)\n"
     "time.sleep(3600)"
 )
 
@@ -89,25 +90,38 @@ def test_following_ends_cleanly_with_ctrl_c(daemon: Start, ctl: Shown) -> None:
     assert following.is_cooked()
 
 
+@pytest.mark.slow
 def test_long_work_shows_how_far_it_is(daemon: Start, ctl: Shown) -> None:
-    running = daemon(f"[programs.web]\n{SLOW}\nnumprocs = 3\nstartsecs = 0\n")
-    for number in range(3):
-        eventually(
-            lambda number=number: "ready" in running.ctl("tail", f"web_{number}").stdout, "it is ready"
-        )
-    stopping = ctl(running, "stop", "all")
-    stopping.wait_for(r"stopping: \d of 3, \d s")
-    assert stopping.wait() == 0
-    assert stopping.text.endswith("\r\x1b[2Kweb_0: stopped\r\nweb_1: stopped\r\nweb_2: stopped\r\n")
-    running.ctl("start", "all")
-    for number in range(3):
-        eventually(
-            lambda number=number: "ready" in running.ctl("tail", f"web_{number}").stdout, "it is ready"
-        )
-    leaving = ctl(running, "shutdown")
-    leaving.wait_for(r"shutting down(: \d process(es)? left)?, \d s")
-    assert leaving.wait() == 0
-    assert leaving.text.endswith("\r\x1b[2Kshut down\r\n")
+    toml = f"[programs.web]\n{SLOW}\nnumprocs = 3\nstartsecs = 0\n"
+    running = daemon(toml)
+
+    def all_ready() -> None:
+        for number in range(3):
+            pid = running.wait_for(f"web_{number}", "RUNNING").pid
+            eventually(
+                lambda number=number, pid=pid: (
+                    f"ready {pid}\n" in running.ctl("tail", f"web_{number}").stdout
+                ),
+                "it is ready",
+            )
+
+    for arguments, line, result in (
+        (("restart", "all"), r"restarting: \d of 3, \d s", "web_0: restarted\r\n"),
+        (("update",), r"updating(: \d of 3 on their way)?, \d s", "web: changed\r\n"),
+        (("stop", "all"), r"stopping: \d of 3, \d s", "web_0: stopped\r\n"),
+        (("start", "all"), "", ""),
+        (("shutdown",), r"shutting down(: \d process(es)? left)?, \d s", "shut down\r\n"),
+    ):
+        if arguments == ("start", "all"):
+            assert running.ctl(*arguments).returncode == 0
+            continue
+        all_ready()
+        running.write_config(toml + "environment = {A = '1'}\n")
+        shown = ctl(running, *arguments)
+        shown.wait_for(line)
+        assert shown.wait() == 0
+        assert f"\r\x1b[2K{result}" in shown.text
+        assert not re.search(line, re.split(r"\r\x1b\[2K", shown.text)[-1])
 
 
 def test_quick_work_shows_nothing(daemon: Start, ctl: Shown) -> None:

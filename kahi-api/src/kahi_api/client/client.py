@@ -141,11 +141,13 @@ class Client:
 
         def again(last: str) -> str:
             nonlocal daemon
-            before, daemon = daemon, self.version().pid
-            if before == daemon or self._is_in_a_file(name, stream):
+            pid = self.version().pid
+            if pid == daemon:
                 return last
+            is_file = self._is_in_a_file(name, stream)
+            daemon = pid
             # What is kept in memory is of the new daemon's time altogether.
-            return "0"
+            return last if is_file else "0"
 
         yield from _pieces(self._session.follow(path, str(offset), waiting, again), offset)
 
