@@ -131,7 +131,7 @@ def test_attached_on_a_terminal(daemon: Start, terminal: Callable[..., Terminal]
     shown.send("hello\n")
     shown.wait_for("got hello")
     shown.send("\x04")
-    shown.wait_for("web takes no end of input")
+    shown.wait_for(r"kahi: web: its input may not be ended \(stdin_eof is false\)")
     shown.send("e\x1b[31mvil\n")
     shown.wait_for(r"got e\\x1b\[31mvil")
     running.ctl("restart", "web")

@@ -101,9 +101,9 @@ class _Session:
         self._client = client
         self._name = name
         self._outputs = {stream: Output(name, raw=raw) for stream in ("stdout", "stderr")}
-        self._over, self._end = os.pipe()
         self._problem: Exception | None = None
         self._stream = listener.attach(name)
+        self._over, self._end = os.pipe()
 
     def run(self) -> None:
         """Until Ctrl-C, the end of input that is no terminal, or the end of the stream.
@@ -112,32 +112,37 @@ class _Session:
             KahiError: the daemon went away.
         """
         threading.Thread(target=self._show, daemon=True).start()
-        keyboard = sys.stdin.fileno()
-        watched = [keyboard, self._over]
         try:
-            while True:
-                ready, _, _ = select.select(watched, [], [])
-                if self._over in ready:
-                    break
-                data = os.read(keyboard, PIECE)
-                if data:
-                    self._pass_on(data)
-                    continue
-                allowed = self._end_input()
-                if sys.stdin.isatty():
-                    if not allowed:
-                        complain(f"{self._name} takes no end of input (its stdin_eof is false)")
-                elif allowed:
-                    watched.remove(keyboard)
-                else:
-                    return
+            self._pass_on_all()
         except KeyboardInterrupt:
             if sys.stdin.isatty():
                 sys.stderr.write("\n")
                 complain(f"detached from {self._name}")
             return
+        finally:
+            os.close(self._over)
         if self._problem is not None:
             raise self._problem
+
+    def _pass_on_all(self) -> None:
+        keyboard = sys.stdin.fileno()
+        watched = [keyboard, self._over]
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            if self._over in ready:
+                return
+            data = os.read(keyboard, PIECE)
+            if data:
+                self._pass_on(data)
+                continue
+            refusal = self._end_input()
+            if sys.stdin.isatty():
+                if refusal:
+                    complain(refusal)
+            elif refusal:
+                return
+            else:
+                watched.remove(keyboard)
 
     def _show(self) -> None:
         try:
@@ -166,12 +171,12 @@ class _Session:
                 complain(error.message)
             return
 
-    def _end_input(self) -> bool:
-        """Whether the process took the end of input."""
+    def _end_input(self) -> str:
+        """Send the end of input; returns why the process did not get it, "" when it did."""
         try:
             self._client.send(self._name, b"", end=True)
         except ApiError as error:
             if error.status == 409:
-                return False
+                return error.message
             raise
-        return True
+        return ""
