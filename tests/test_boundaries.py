@@ -16,6 +16,7 @@ CORE = ROOT / "kahi-core" / "src" / "kahi"
 FLOORS = {
     "error": 0,
     "errors": 0,
+    "audit": 0,
     "version": 0,
     "system": 0,
     "definition": 0,

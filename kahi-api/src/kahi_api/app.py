@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from kahi.errors import KahiError
 from kahi_api.admission import admitted, check_access
+from kahi_api.audit import audited
 from kahi_api.browsers import BrowserRules
 from kahi_api.context import ApiContext
 from kahi_api.endpoint import Access, Endpoint, Handler
@@ -27,7 +28,10 @@ def make_app(
     context.endpoints = tuple(endpoints)
     by_path: dict[str, dict[str, Handler]] = {}
     for endpoint in context.endpoints:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = admitted(endpoint)
+        handle = admitted(endpoint)
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = (
+            audited(endpoint, handle) if endpoint.changes else handle
+        )
     app = Starlette(
         routes=[Route(path, _resource(handlers), methods=[*handlers]) for path, handlers in by_path.items()],
         exception_handlers={

@@ -15,7 +15,8 @@ class Peer:
     """The other end of a connection, as the kernel tells it.
 
     Args:
-        uid: of the process behind a Unix socket, None over TCP or where it can not be told.
+        uid: of the process behind a Unix socket, None over TCP or where it can not be told; ``pid``
+            is 0 then.
         address: over TCP, "" for a Unix socket.
         trusted: the kernel vouches for it (a Unix socket whose file or peer was checked), so that
             it needs no password.
@@ -24,11 +25,14 @@ class Peer:
     uid: int | None = None
     address: str = ""
     trusted: bool = False
+    pid: int = 0
 
     def __str__(self) -> str:
         if self.address:
             return self.address
-        return "unix" if self.uid is None else f"uid {self.uid}"
+        if self.uid is None:
+            return "unix"
+        return f"uid {self.uid} pid {self.pid}" if self.pid else f"uid {self.uid}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ Signal = Annotated[
 """A signal by name, with or without SIG, or by number."""
 
 
+def signal_name(number: int) -> str:
+    """What a signal is called, as in ``SIGHUP``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def _state(text: str) -> str:
     name = text.upper()
     if name not in State.__members__:

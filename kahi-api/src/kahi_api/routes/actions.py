@@ -9,6 +9,7 @@ from kahi.errors import BadArgument, NoSuchGroup, NoSuchProcess
 from kahi.supervisor.selection import is_exact
 from kahi_api.admission import body_of, query_of
 from kahi_api.answers import JsonResponse
+from kahi_api.audit import note_of, note_outcomes
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import OutcomeObject, outcome_object
@@ -21,6 +22,8 @@ async def act(request: Request) -> Response:
     supervisor = context_of(request).daemon.supervisor
     body = body_of(request, ActionBody)
     wait = query_of(request, Wait).wait
+    note = note_of(request)
+    note.action, note.on = body.action, body.targets
     processes = supervisor.select(body.targets)
     strict = all(is_exact(target) for target in body.targets)
     if body.action == "signal":
@@ -31,6 +34,7 @@ async def act(request: Request) -> Response:
         outcomes = await supervisor.clear_logs(processes)
     else:
         outcomes = await OPERATIONS[body.action](supervisor, processes, wait, strict)
+    note_outcomes(request, outcomes)
     return JsonResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
 
 

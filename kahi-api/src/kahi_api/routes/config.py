@@ -11,6 +11,7 @@ from kahi.config.resolved import resolved
 from kahi.errors import ConfigError, NoSuchGroup
 from kahi_api.admission import body_of
 from kahi_api.answers import JsonResponse
+from kahi_api.audit import note_of
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint
 from kahi_api.objects import ReportObject, report_object
@@ -31,7 +32,10 @@ async def reread(request: Request) -> Response:
 async def update(request: Request) -> Response:
     """Take over what changed, or only what concerns some groups."""
     groups = body_of(request, GroupsBody).groups
+    note = note_of(request)
+    note.on = groups or []
     report = await context_of(request).daemon.supervisor.update(groups)
+    note.result = str(report)
     return JsonResponse(report_object(report, "reloaded"))
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from kahi.events import RemoteCommunicationEvent
 from kahi_api.admission import body_of, query_of
 from kahi_api.answers import JsonResponse
+from kahi_api.audit import note_of
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, EventStream
 from kahi_api.event_feed import Wanted, event_object, event_stream_of, wanted_types
@@ -66,6 +67,7 @@ async def send(request: Request) -> Response:
     """Publish a ``REMOTE_COMMUNICATION`` event, as supervisord's ``sendRemoteCommEvent`` does."""
     body = body_of(request, RemoteEventBody)
     event = RemoteCommunicationEvent(kind=body.type, data=body.data.encode())
+    note_of(request).action = body.type
     context_of(request).daemon.events.publish(event)
     return JsonResponse({"serial": event.serial})
 

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from kahi.errors import AlreadyAdded, NoSuchGroup, StillRunning
 from kahi_api.admission import body_of, query_of
 from kahi_api.answers import JsonResponse
+from kahi_api.audit import note_of, note_outcomes
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, Handler
 from kahi_api.objects import GroupName, GroupObject, OutcomeObject, group_object, outcome_object
 from kahi_api.operations import OPERATIONS, Operation
-from kahi_api.requests import GroupBody, SignalBody, Wait
+from kahi_api.requests import GroupBody, SignalBody, Wait, signal_name
 
 
 async def list_groups(request: Request) -> Response:
@@ -24,6 +25,7 @@ async def list_groups(request: Request) -> Response:
 async def add_group(request: Request) -> Response:
     """Make a group of the configuration active."""
     name = body_of(request, GroupBody).name
+    note_of(request).on = [name]
     await context_of(request).daemon.supervisor.add_group(name)
     return JsonResponse({"name": name}, 201)
 
@@ -41,6 +43,7 @@ def _on_group(operation: Operation) -> Handler:
         group = supervisor.group(request.path_params["name"])
         wait = query_of(request, Wait).wait
         outcomes = await operation(supervisor, list(group.processes), wait, False)
+        note_outcomes(request, outcomes)
         return JsonResponse([outcome_object(outcome) for outcome in outcomes], 200 if wait else 202)
 
     return handler
@@ -50,7 +53,9 @@ async def signal_group(request: Request) -> Response:
     """Send a signal to all members that run."""
     supervisor = context_of(request).daemon.supervisor
     group = supervisor.group(request.path_params["name"])
-    outcomes = supervisor.signal(list(group.processes), body_of(request, SignalBody).signal)
+    number = body_of(request, SignalBody).signal
+    note_of(request).action = signal_name(number)
+    outcomes = supervisor.signal(list(group.processes), number)
     return JsonResponse([outcome_object(outcome) for outcome in outcomes])
 
 

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from kahi.errors import AbnormalTermination, NoSuchProcess, NotRunning, ProcessError, StartFailed
 from kahi_api.admission import body_of, query_of
 from kahi_api.answers import EncodedJsonResponse
+from kahi_api.audit import note_of
 from kahi_api.context import context_of
 from kahi_api.endpoint import Access, Endpoint, Handler
 from kahi_api.objects import ProcessObject
 from kahi_api.operations import OPERATIONS, Operation
-from kahi_api.requests import ProcessFilter, SignalBody, Wait
+from kahi_api.requests import ProcessFilter, SignalBody, Wait, signal_name
 
 
 async def list_processes(request: Request) -> Response:
@@ -50,7 +51,9 @@ def _on_one(operation: Operation) -> Handler:
 async def send_signal(request: Request) -> Response:
     """Send a signal to the process itself."""
     process = context_of(request).daemon.supervisor.process(request.path_params["name"])
-    process.send_signal(body_of(request, SignalBody).signal)
+    number = body_of(request, SignalBody).signal
+    note_of(request).action = signal_name(number)
+    process.send_signal(number)
     return EncodedJsonResponse(context_of(request).processes.one(process))
 
 

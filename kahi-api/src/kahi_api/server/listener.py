@@ -101,7 +101,9 @@ class Listener:
         if self._admits is not None and (identity is None or not self._admits(identity)):
             self._report_refused(identity)
             return None
-        return Peer(uid=None if identity is None else identity.uid, trusted=True)
+        if identity is None:
+            return Peer(trusted=True)
+        return Peer(uid=identity.uid, pid=identity.pid, trusted=True)
 
     def _report_refused(self, identity: PeerIdentity | None) -> None:
         uid = -1 if identity is None else identity.uid

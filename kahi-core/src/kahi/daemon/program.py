@@ -8,7 +8,6 @@ longer to import than a child takes to run.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import resource
@@ -20,6 +19,7 @@ from typing import Final
 
 import anyio
 
+from kahi.audit import audit
 from kahi.config.config import Config
 from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
 from kahi.daemon.earlylog import EarlyLog
@@ -297,6 +297,7 @@ def _listen_to_signals(
     again = False
 
     def end(name: str) -> None:
+        audit("signal", name, (), "kill at once" if supervisor.shutting_down else "shutdown")
         if supervisor.shutting_down:
             supervisor.ending.hurry()
         else:
@@ -313,11 +314,15 @@ def _listen_to_signals(
             while True:
                 again = False
                 try:
-                    await supervisor.update()
+                    report = await supervisor.update()
                 except ConfigError as error:
                     log.error("reload refused, everything goes on as it was:\n%s", error)
+                    audit("signal", "SIGHUP", (), "reload refused")
                 except KahiError as error:
                     log.error("reload refused: %s", error)
+                    audit("signal", "SIGHUP", (), f"reload refused: {error}")
+                else:
+                    audit("signal", "SIGHUP", (), str(report))
                 if not again:
                     return
         finally:
@@ -337,6 +342,10 @@ def _listen_to_signals(
 
 
 async def _reopen(supervisor: Supervisor) -> None:
-    # What goes wrong is in the log by then, and nobody waits for an answer.
-    with contextlib.suppress(LogError):
+    try:
         await supervisor.reopen_logs()
+    except LogError as error:
+        # It is in the log by then, and nobody waits for an answer.
+        audit("signal", "SIGUSR2", (), f"logs not reopened: {error}")
+    else:
+        audit("signal", "SIGUSR2", (), "logs reopened")

@@ -64,5 +64,12 @@ class DaemonLogHandler(logging.Handler):
         if self._format == "text":
             printable = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in message)
             return f"{now} {level} {printable}\n".encode("utf-8", "backslashreplace")
-        entry = {"time": now, "level": level, "logger": record.name, "message": message}
+        entry: dict[str, object] = {
+            "time": now,
+            "level": level,
+            "logger": record.name,
+            "message": message,
+        }
+        if "audit" in record.__dict__:
+            entry["audit"] = record.__dict__["audit"]
         return json.dumps(entry, ensure_ascii=True).encode() + b"\n"

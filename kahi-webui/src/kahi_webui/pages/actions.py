@@ -14,6 +14,7 @@ from kahi.process import Process
 from kahi.supervisor import Outcome
 from kahi.supervisor.selection import is_exact
 from kahi_api.admission import body_of
+from kahi_api.audit import note_of
 from kahi_webui.site import page
 from kahi_webui.state import WebUi
 
@@ -46,11 +47,15 @@ class Actions:
     async def act(self, request: Request) -> Response:
         """Do it, and go back to the page; first ask where it hurts and no script has asked."""
         form = body_of(request, ActionForm)
+        note = note_of(request)
+        note.action, note.on = form.action, form.target
         processes = self._site.supervisor.select(form.target)
         wants_json = "application/json" in request.headers.get("accept", "")
         if not (form.sure or wants_json) and _hurts(form, processes):
+            note.result = "asked whether to"
             return await self._question(request, form, processes)
         failed = _failures(await self._perform(form, processes))
+        note.result = failed or "begun"
         if wants_json:
             return JSONResponse({"error": failed} if failed else {})
         place = _local(form.next)
