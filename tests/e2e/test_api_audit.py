@@ -159,7 +159,9 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Any:
     directory = tmp_path_factory.mktemp("s")
     port = free_port()
     (directory / "env").write_text("FROM_FILE=canary-file\n")
-    code = "import os, sys; assert os.environ['TOKEN'].endswith('-env'); print('up')\nfor _ in sys.stdin: pass"
+    code = (
+        "import os, sys; assert os.environ['TOKEN'].endswith('-env'); print('up')\nfor _ in sys.stdin: pass"
+    )
     running = Daemon(
         directory,
         '[supervisor]\nlog_level = "debug"\n[supervisor.environment]\nSHARED = "canary-super"\n'
