@@ -6,30 +6,26 @@ import platform
 from collections.abc import Mapping
 from typing import Final
 
-from kahi_migrate import draft
-from kahi_migrate.expression import render
-from kahi_migrate.supervisord import template
 from kahi_migrate.supervisord.configuration import Value
-from kahi_migrate.supervisord.context import Context, fill, place_of, source_text
+from kahi_migrate.supervisord.context import Context, fill, place_of
 from kahi_migrate.supervisord.layout import Section
 from kahi_migrate.supervisord.logs import DEVICES
+from kahi_migrate.supervisord.section import SectionTranslation
 from kahi_migrate.supervisord.streams import size
-from kahi_migrate.supervisord.text import Inexpressible
-from kahi_migrate.supervisord.variables import checked, speak, write
+from kahi_migrate.supervisord.variables import write
 
 SECTION: Final = "supervisord"
+IN_THE_FOREGROUND: Final = "supervisord ignores it as well while nodaemon is true"
 _LEVELS: Final[Mapping[str, str]] = {"critical": "error", "trace": "debug", "blather": "debug"}
 
 
-class DaemonTranslation:
+class DaemonTranslation(SectionTranslation):
     """The daemon's own settings."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._draft = context.draft
+        table = context.draft.table("supervisor", place=context.section_place(SECTION))
+        super().__init__(context, table, context.speaker())
         self._daemon = context.resolved.daemon
-        self._speaker = context.speaker()
-        self.table = context.draft.table("supervisor", place=context.section_place(SECTION))
 
     def translate(self, sections: list[Section]) -> None:
         """Fill the table."""
@@ -58,25 +54,25 @@ class DaemonTranslation:
             case "loglevel":
                 self._take_level(value, comment)
             case "pidfile" | "childlogdir":
-                self._say(value, comment, value.setting.key)
+                self._say_path(value, comment)
             case "directory":
                 self._take_directory(value, comment)
             case "umask":
                 self._take_umask(value, comment)
             case "user" | "identifier":
-                self._say(value, comment, value.setting.key)
+                self._say(value, comment)
             case "logfile_maxbytes" | "logfile_backups" if not self._goes_to_file():
                 pass
             case "logfile_maxbytes":
-                self._set(value, size(self._daemon.logfile_maxbytes), comment)
+                self._set_computed(value, size(self._daemon.logfile_maxbytes), comment)
             case "logfile_backups":
-                self._set(value, max(0, self._daemon.logfile_backups), comment)
+                self._set_computed(value, max(0, self._daemon.logfile_backups), comment)
             case "minfds":
-                self._set(value, max(1, self._daemon.minfds), comment)
+                self._set_computed(value, max(1, self._daemon.minfds), comment)
             case "minprocs":
-                self._set(value, max(1, self._daemon.minprocs), comment)
+                self._set_computed(value, max(1, self._daemon.minprocs), comment)
             case "nocleanup":
-                self._set(value, self._daemon.nocleanup, comment)
+                self._set_computed(value, self._daemon.nocleanup, comment)
             case "environment":
                 self._take_environment(value)
             case "silent":
@@ -94,19 +90,17 @@ class DaemonTranslation:
         path = daemon.logfile or ""
         to_stdout = daemon.nodaemon and not daemon.silent
         if path == "syslog":
-            self._draft.unsupported(
-                self.table,
-                place_of(value),
-                source_text(value),
+            self._unsupported(
+                value,
                 "Kahi does not send its own log to syslog; it goes to stdout, which a service manager "
                 "forwards",
             )
         elif DEVICES.get(path) == "/dev/stdout" or (path == "/dev/null" and to_stdout):
-            self.table.set("logfile", "", place_of(value), comment)
+            self._set(value, "", comment)
         elif path in DEVICES:
-            self.table.set("logfile", DEVICES[path], place_of(value), comment)
+            self._set(value, DEVICES[path], comment)
         else:
-            self._say(value, comment, "logfile")
+            self._say_path(value, comment)
             if to_stdout:
                 self._draft.note(
                     place_of(value),
@@ -117,32 +111,21 @@ class DaemonTranslation:
         level = _LEVELS.get(self._daemon.loglevel, self._daemon.loglevel)
         if level != self._daemon.loglevel:
             self._draft.note(place_of(value), f"the nearest level in Kahi is {level}")
-        self._context.warn_if_fixed(value, level)
-        self.table.set("log_level", level, place_of(value), comment)
+        self._set_computed(value, level, comment, key="log_level")
 
     def _take_directory(self, value: Value, comment: str) -> None:
-        if not self._daemon.nodaemon:
-            self._say(value, comment, "directory")
-            return
-        self._draft.unsupported(
-            self.table,
-            place_of(value),
-            source_text(value),
-            "supervisord ignores it as well while nodaemon is true",
-        )
+        if self._daemon.nodaemon:
+            self._unsupported(value, IN_THE_FOREGROUND)
+        else:
+            self._say_path(value, comment)
 
     def _take_umask(self, value: Value, comment: str) -> None:
         if self._daemon.nodaemon:
-            self._draft.unsupported(
-                self.table,
-                place_of(value),
-                source_text(value),
-                "supervisord ignores it as well while nodaemon is true",
-            )
-        elif template.variables(value.text):
-            self._say(value, comment, "umask")
+            self._unsupported(value, IN_THE_FOREGROUND)
+        elif self._refers(value):
+            self._say(value, comment)
         else:
-            self.table.set("umask", f"{self._daemon.umask:03o}", place_of(value), comment)
+            self._set(value, f"{self._daemon.umask:03o}", comment)
 
     def _take_silent(self, value: Value) -> None:
         if self._daemon.silent and self._daemon.nodaemon and self._daemon.logfile is None:
@@ -150,32 +133,6 @@ class DaemonTranslation:
 
     def _take_environment(self, value: Value) -> None:
         names: dict[str, str | int] = {"here": self._context.directory, "host_node_name": platform.node()}
-        environ = self._context.environ_of_programs()
-        try:
-            spoken, missing = checked(
-                speak(self._speaker, value.text, twice=True), self._daemon.environment, names, environ
-            )
-        except Inexpressible as error:
-            self._draft.unsupported(self.table, place_of(value), source_text(value), str(error))
-            return
-        for name in missing:
-            self._draft.unsupported(
-                self.table,
-                place_of(value),
-                f"environment {name}",
-                "its value depends on the content of variables",
-            )
+        spoken = self._variables_of(value, self._daemon.environment, names, twice=True)
         if spoken:
             write(self._context, self.table.child("environment", place_of(value)), value, spoken)
-
-    def _say(self, value: Value, comment: str, key: str) -> None:
-        try:
-            text = render(self._speaker.path_parts(value.text))
-        except Inexpressible as error:
-            self._draft.unsupported(self.table, place_of(value), source_text(value), str(error))
-        else:
-            self.table.set(key, text, place_of(value), comment)
-
-    def _set(self, value: Value, computed: draft.Value, comment: str) -> None:
-        self._context.warn_if_fixed(value, computed)
-        self.table.set(value.setting.key, computed, place_of(value), comment)

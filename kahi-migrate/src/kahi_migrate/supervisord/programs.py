@@ -12,17 +12,17 @@ from kahi.config.bounds import MAX_PROCESSES
 from kahi_migrate import draft
 from kahi_migrate.draft import ROOT, Place
 from kahi_migrate.expression import Part, render
-from kahi_migrate.supervisord import template
 from kahi_migrate.supervisord.configuration import Value
-from kahi_migrate.supervisord.context import Context, fill, place_of, source_text
+from kahi_migrate.supervisord.context import Context, fill, place_of
 from kahi_migrate.supervisord.layout import Section
 from kahi_migrate.supervisord.logs import Plan
 from kahi_migrate.supervisord.names import Key, is_possible, key, possible
 from kahi_migrate.supervisord.processes import STREAMS
 from kahi_migrate.supervisord.resolved import Kind, Policy, Program
+from kahi_migrate.supervisord.section import SectionTranslation
 from kahi_migrate.supervisord.streams import StreamTranslation
 from kahi_migrate.supervisord.text import Inexpressible, on_fewer_lines
-from kahi_migrate.supervisord.variables import checked, speak, write
+from kahi_migrate.supervisord.variables import write
 
 TABLES: Final[Mapping[Kind, str]] = {
     "program": "programs",
@@ -49,21 +49,23 @@ _NOT_NEGATIVE: Final[Mapping[str, Callable[[Policy], int]]] = {
 """Numbers that Kahi wants to be 0 at least; below it, supervisord does the same as at 0."""
 
 
-class ProgramTranslation:
+class ProgramTranslation(SectionTranslation):
     """A program, as member of one group, on its way into its table."""
 
     def __init__(self, context: Context, program: Program, plans: Mapping[tuple[Key, str], Plan]) -> None:
-        self._context = context
-        self._draft = context.draft
+        place = context.section_place(program.section)
+        name = context.names.programs[key(program)]
+        table = context.draft.table(TABLES[program.kind], name, place=place)
+        super().__init__(context, table, context.speaker())
+        self._place = place
+        self._name = name
         self._program = program
         self._policy = program.policy
-        self._name = context.names.programs[key(program)]
         self._group = context.names.groups.get(program.group, self._name)
-        self._place = context.section_place(program.section)
-        self._speaker = context.speaker()
-        self.table = self._draft.table(TABLES[program.kind], self._name, place=self._place)
         self._streams = {
-            stream: StreamTranslation(context, program, stream, self.table, plans.get((key(program), stream)))
+            stream: StreamTranslation(
+                context, table, self._speaker, program, stream, plans.get((key(program), stream))
+            )
             for stream in STREAMS
         }
 
@@ -73,8 +75,6 @@ class ProgramTranslation:
         now = {"program_name": self._name, "group_name": self._group}
         self._speaker.literal = {name: text for name, text in literal.items() if text != now[name]}
         self._speak_environment()
-        for stream in self._streams.values():
-            stream.speaker = self._speaker
         fill(self._context, self.table, sections, self._take)
         self._complete()
 
@@ -190,39 +190,17 @@ class ProgramTranslation:
 
     # Helpers
 
-    def _say(self, value: Value, comment: str, shape: Callable[[str], str] = str) -> None:
-        """Take over a text, with whatever it refers to."""
-        try:
-            text = self._speaker.say(value.text)
-        except Inexpressible as error:
-            self._unsupported(value, str(error))
-            return
-        if any(isinstance(piece, template.Name) and not piece.name for piece in template.parse(value.text)):
-            self._draft.warn(
-                place_of(value),
-                'supervisord puts a dump of all its variables in place of the lone "%s"; here it stays "%s"',
-            )
-        self.table.set(value.setting.key, shape(text), place_of(value), comment)
-
     def _passed_on(self, value: Value, comment: str) -> bool:
         """Take over a text that refers to something, which Kahi puts in before it reads the value."""
-        refers = any(isinstance(piece, template.Name) for piece in template.parse(value.text))
+        refers = self._refers(value)
         if refers:
             self._say(value, comment)
         return refers
-
-    def _set_computed(self, value: Value, computed: draft.Value, comment: str) -> None:
-        """Write what supervisord reads a value as; what it referred to is fixed from now on."""
-        self._context.warn_if_fixed(value, computed)
-        self.table.set(value.setting.key, computed, place_of(value), comment)
 
     def _not_negative(self, value: Value, number: int, comment: str) -> None:
         if value.setting.key == "numprocs_start" and number < 0:
             self._draft.warn(place_of(value), "is negative; the first process has number 0 in Kahi")
         self._set_computed(value, max(0, number), comment)
-
-    def _unsupported(self, value: Value, reason: str) -> None:
-        self._draft.unsupported(self.table, place_of(value), source_text(value), reason)
 
     def _speak_environment(self) -> None:
         """Find out what the section's own variables are: other options may refer to them."""
@@ -230,7 +208,6 @@ class ProgramTranslation:
         value = self._context.configuration.get(self._program.section, "environment")
         if value is None:
             return
-        expected = self._program.processes[0].environment if self._program.processes else {}
         names = {
             "here": self._context.directory,
             "program_name": self._name,
@@ -239,20 +216,8 @@ class ProgramTranslation:
             "process_num": self._policy.numprocs_start,
             "numprocs": self._policy.numprocs,
         }
-        try:
-            spoken = speak(self._speaker, value.text)
-        except Inexpressible as error:
-            self._unsupported(value, f"{error}; environment_file = [...] can read them from a file")
-            return
-        if self._program.processes:
-            spoken, missing = checked(spoken, expected, names, self._context.environ_of_programs())
-            for name in missing:
-                self._draft.unsupported(
-                    self.table,
-                    place_of(value),
-                    f"environment {name}",
-                    "its value depends on the content of variables",
-                )
+        processes = self._program.processes
+        spoken = self._variables_of(value, processes[0].environment if processes else None, names)
         self._variables = spoken
         self._speaker.own |= {each.key: each.parts for each in spoken}
 

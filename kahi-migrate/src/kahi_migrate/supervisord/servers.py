@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from kahi_migrate.draft import Table
-from kahi_migrate.expression import render
 from kahi_migrate.supervisord.configuration import Value
-from kahi_migrate.supervisord.context import Context, fill, place_of, source_text
+from kahi_migrate.supervisord.context import Context, fill
 from kahi_migrate.supervisord.layout import Section
 from kahi_migrate.supervisord.resolved import Server
-from kahi_migrate.supervisord.text import Inexpressible, Speaker
+from kahi_migrate.supervisord.section import SectionTranslation
+from kahi_migrate.supervisord.text import Speaker
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - what the source says
 ENABLE: Final = "true once there is a password"
@@ -43,23 +43,10 @@ def translate_server(context: Context, server: Server, sections: list[Section]) 
     )
 
 
-class _Translation:
+class _Translation(SectionTranslation):
     def __init__(self, context: Context, server: Server, table: Table, speaker: Speaker) -> None:
-        self._context = context
+        super().__init__(context, table, speaker)
         self._server = server
-        self._table = table
-        self._speaker = speaker
-
-    def _say(self, value: Value, comment: str) -> None:
-        try:
-            text = render(self._speaker.path_parts(value.text))
-        except Inexpressible as error:
-            self._unsupported(value, str(error))
-        else:
-            self._table.set(value.setting.key, text, place_of(value), comment)
-
-    def _unsupported(self, value: Value, reason: str) -> None:
-        self._context.draft.unsupported(self._table, place_of(value), source_text(value), reason)
 
 
 class _Http(_Translation):
@@ -68,23 +55,23 @@ class _Http(_Translation):
         match value.setting.key:
             case "port":
                 listen = f"{self._server.host or ANY_ADDRESS}:{self._server.port}"
-                self._context.warn_if_fixed(value, listen)
-                self._table.set("listen", listen, place_of(value), comment)
+                self._set_computed(value, listen, comment, key="listen")
             case "username":
                 self._say(value, comment)
             case _:
-                self._table.set("password", "", place_of(value), HASH)
+                self._set(value, "", HASH)
 
 
 class _Unix(_Translation):
     def take(self, value: Value, comment: str) -> None:
         """Translate one option."""
         match value.setting.key:
-            case "file" | "chown":
+            case "file":
+                self._say_path(value, comment)
+            case "chown":
                 self._say(value, comment)
             case "chmod":
-                self._context.warn_if_fixed(value, f"{self._server.chmod:04o}")
-                self._table.set("chmod", f"{self._server.chmod:04o}", place_of(value), comment)
+                self._set_computed(value, f"{self._server.chmod:04o}", comment)
             case _:
                 self._unsupported(value, "on a Unix socket, Kahi asks the system who connects")
 
@@ -92,12 +79,12 @@ class _Unix(_Translation):
         """Whom Kahi lets in is a matter of names as well, not of the mode of the socket alone."""
         user, _, group = (self._server.chown or "").partition(":")
         if user and user not in ("root", "0", self._context.resolved.daemon.user):
-            self._table.set("allow_users", [user])
+            self.table.set("allow_users", [user])
         if self._server.chmod & 0o070 and group:
-            self._table.set("allow_groups", [group])
+            self.table.set("allow_groups", [group])
         if self._server.chmod & 0o007:
             self._context.draft.warn(
-                self._table.place,
+                self.table.place,
                 "lets every user of this machine in; Kahi lets in root, the daemon's user and those in "
                 "[server.unix] allow_users and allow_groups",
             )

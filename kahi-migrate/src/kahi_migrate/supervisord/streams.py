@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from kahi_migrate import draft
 from kahi_migrate.draft import Table
-from kahi_migrate.expression import render
-from kahi_migrate.supervisord import template, values
+from kahi_migrate.expression import Part, render
+from kahi_migrate.supervisord import values
 from kahi_migrate.supervisord.configuration import Value
-from kahi_migrate.supervisord.context import Context, place_of, source_text
+from kahi_migrate.supervisord.context import Context, place_of
 from kahi_migrate.supervisord.logs import DEVICES, Plan
 from kahi_migrate.supervisord.resolved import Log, Program
-from kahi_migrate.supervisord.text import Inexpressible
+from kahi_migrate.supervisord.section import SectionTranslation
+from kahi_migrate.supervisord.text import Speaker
 
 NOWHERE = "/dev/null"
 
 
-class StreamTranslation:
+class StreamTranslation(SectionTranslation):
     """One stream of a program on its way into the program's table."""
 
     def __init__(
-        self, context: Context, program: Program, stream: str, table: Table, plan: Plan | None
+        self,
+        context: Context,
+        table: Table,
+        speaker: Speaker,
+        program: Program,
+        stream: str,
+        plan: Plan | None,
     ) -> None:
-        self._context = context
+        super().__init__(context, table, speaker)
         self._program = program
         self._stream = stream
-        self._table = table
         self._plan = plan or Plan()
-        self.speaker = context.speaker()
         self._is_protocol = program.kind == "eventlistener" and stream == "stdout"
         self.is_joined = stream == "stderr" and (program.policy.redirect_stderr or self._plan.merged)
         """Whether it goes where stdout goes."""
@@ -50,22 +54,22 @@ class StreamTranslation:
         elif option == "logfile":
             self._take_logfile(value, comment)
         elif option == "logfile_maxbytes" and self._goes_to_file():
-            self._set(value, size(log.maxbytes), comment)
+            self._set_computed(value, size(log.maxbytes), comment)
         elif option == "logfile_backups" and self._goes_to_file():
-            self._set(value, max(0, log.backups), comment)
+            self._set_computed(value, max(0, log.backups), comment)
         elif option == "capture_maxbytes":
-            self._set(value, size(log.capture_maxbytes), comment)
+            self._set_computed(value, size(log.capture_maxbytes), comment)
         elif option == "events_enabled":
-            self._set(value, log.events_enabled, comment)
+            self._set_computed(value, log.events_enabled, comment)
         elif option == "syslog":
-            self._set(value, log.syslog, comment)
+            self._set_computed(value, log.syslog, comment)
 
     def complete(self) -> None:
         """Say what supervisord does by default."""
         key = f"{self._stream}_logfile"
         if self._is_protocol or self.is_joined or self._context.configuration.get(self._program.section, key):
             return
-        self._table.set(key, values.AUTO)
+        self.table.set(key, values.AUTO)
 
     def _goes_to_file(self) -> bool:
         path = self._log.path
@@ -86,44 +90,33 @@ class StreamTranslation:
         if option != "logfile":
             return
         if self._plan.merged:
-            self._table.set("redirect_stderr", True, place_of(value), comment)
+            self._set(value, True, comment, key="redirect_stderr")
         elif values.log_name(value.text) not in (None, values.AUTO, ""):
-            self._context.draft.warn(
+            self._draft.warn(
                 place_of(value), "left out: supervisord ignores it, because redirect_stderr is true"
             )
 
     def _take_logfile(self, value: Value, comment: str) -> None:
         path = self._log.path
-        refers = any(isinstance(piece, template.Name) for piece in template.parse(value.text))
-        if path is None or path == values.AUTO or path in DEVICES:
-            if refers:
-                self._context.warn_if_fixed(value, path or "no log")
-            word = NOWHERE if path is None else DEVICES.get(path, path)
-            self._table.set(value.setting.key, word, place_of(value), comment)
-            if self._log.syslog and value.text.strip().lower() == "syslog":
-                self._table.set(f"{self._stream}_syslog", True, place_of(value))
+        if path is not None and path != values.AUTO and path not in DEVICES:
+            self._say_parts(value, comment, lambda: self._path_parts(value))
             return
-        try:
-            parts = self.speaker.path_parts(value.text, twice=True)
-        except Inexpressible as error:
-            self._unsupported(value, str(error))
-            return
-        insertion = self._plan.insertion
-        if insertion is not None:
-            parts = insertion.into(parts)
-            self._context.draft.warn(
-                place_of(value),
-                f"{self._plan.shared_with} writes to the same file, which Kahi refuses, as rotation would "
-                f"garble it; here it is {render(parts)}",
-            )
-        self._table.set(value.setting.key, render(parts), place_of(value), comment)
+        word = NOWHERE if path is None else DEVICES.get(path, path)
+        self._set_computed(value, word, comment)
+        if self._log.syslog and value.text.strip().lower() == "syslog":
+            self._set(value, True, "", key=f"{self._stream}_syslog")
 
-    def _set(self, value: Value, computed: draft.Value, comment: str) -> None:
-        self._context.warn_if_fixed(value, computed)
-        self._table.set(value.setting.key, computed, place_of(value), comment)
-
-    def _unsupported(self, value: Value, reason: str) -> None:
-        self._context.draft.unsupported(self._table, place_of(value), source_text(value), reason)
+    def _path_parts(self, value: Value) -> list[Part]:
+        parts = self._speaker.path_parts(value.text, twice=True)
+        if self._plan.insertion is None:
+            return parts
+        parts = self._plan.insertion.into(parts)
+        self._draft.warn(
+            place_of(value),
+            f"{self._plan.shared_with} writes to the same file, which Kahi refuses, as rotation would "
+            f"garble it; here it is {render(parts)}",
+        )
+        return parts
 
 
 def size(number: int) -> int | str:
