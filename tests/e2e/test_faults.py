@@ -122,7 +122,7 @@ def test_children_that_fork_away(daemon: Start) -> None:
         "if os.fork(): os._exit(0)\n"
         "print(os.getpid(), flush=True)\ntime.sleep(3600)\n"
     )
-    running = daemon(f"[programs.x]\n{python(code)}\nstartretries = 0\nkillasgroup = true\n")
+    running = daemon(f"[programs.x]\n{python(code)}\nstartretries = 0\nstartsecs = 60\nkillasgroup = true\n")
     assert "ended too quickly: exit status 0" in running.wait_for("x", "FATAL").spawn_error
     escaped = int(eventually(lambda: running.ctl("tail", "x").stdout.strip(), "its last word"))
     assert lives(escaped)

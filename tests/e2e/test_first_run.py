@@ -80,7 +80,7 @@ def test_start_stop_restart(daemon: Start) -> None:
 
 def test_a_failed_start_says_why(daemon: Start) -> None:
     running = daemon(
-        f"[programs.web]\n{python('raise SystemExit(3)')}\nautostart = false\nstartretries = 0\n"
+        f"[programs.web]\n{python('raise SystemExit(3)')}\nautostart = false\nstartretries = 0\nstartsecs = 60\n"
         "[programs.none]\ncommand = 'no-such-program-anywhere'\nautostart = false\n"
     )
     assert "exit status 3" in running.ctl("start", "web").stdout

@@ -180,7 +180,7 @@ def test_backoff(daemon: Start, short_tmp: Path) -> None:
     times = short_tmp / "times"
     code = f'import time; open("{times}", "a").write(str(time.time()) + chr(10)); raise SystemExit(1)'
     running = daemon(
-        f"[programs.a]\n{python(code)}\nstartretries = 3\n"
+        f"[programs.a]\n{python(code)}\nstartretries = 3\nstartsecs = 3600\n"
         "[programs.a.backoff]\ninitial = 1.2\nfactor = 1.5\nmax = 1.5\njitter = 0.1\n"
     )
     running.wait_for("a", "FATAL")

@@ -203,7 +203,9 @@ class TestOtherSystems:
         assert not lives(grandchild)
 
     def test_exit_statuses_and_last_words(self, elsewhere: Start) -> None:
-        running = elsewhere(f"[programs.x]\n{python('print(1); raise SystemExit(4)')}\nstartretries = 0\n")
+        running = elsewhere(
+            f"[programs.x]\n{python('print(1); raise SystemExit(4)')}\nstartretries = 0\nstartsecs = 60\n"
+        )
         assert running.wait_for("x", "FATAL").exitstatus == 4
         assert running.ctl("tail", "x").stdout == "1\n"
 
