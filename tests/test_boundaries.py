@@ -41,6 +41,7 @@ FLOORS = {
     "listeners": 4,
     "health": 4,
     "daemon": 5,
+    "testing": 6,
     "cli": 6,
     "__main__": 6,
     "": 0,

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tomllib
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import jsonschema
 import pytest
 
+import kahi.testing
 from kahi.cli.entry import CORE, commands
 from kahi.config.loading import load
 from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, SupervisorSettings
@@ -22,6 +24,7 @@ from kahi.config.sample import sample
 from kahi.config.schema import json_schema
 from kahi.hookspecs import ConfigSection
 from kahi.plugins import PluginManager
+from kahi.testing import Running
 from kahi_api.ctl.group import COMMANDS
 from kahi_api.routes import ENDPOINTS
 
@@ -179,3 +182,24 @@ def test_the_plugin_of_the_document_is_one() -> None:
     assert [section.name for section in plugins.declare_sections()] == ["notify"]
     assert [service.name for _, service in plugins.services(None)] == ["writer"]  # type: ignore[arg-type]
     assert plugins.list()[0].status == "active"
+
+
+def test_the_tests_of_the_document_pass(
+    supervise: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    code, tests = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    plugin = types.ModuleType("kahi_notify")
+    exec(code, vars(plugin))
+    monkeypatch.setitem(sys.modules, "kahi_notify", plugin)
+    found: dict[str, Callable[..., None]] = {}
+    exec(tests, found)
+    found["test_it_is_a_plugin"]()
+    found["test_who_gives_up_is_noted"](supervise, tmp_path)
+
+
+def test_the_kit_for_tests_is_documented_whole() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    for name in (*kahi.testing.__all__, *vars(Running)):
+        if not name.startswith("_") and name not in ("Running", "context", "directory"):
+            assert re.search(rf"`(clock\.|.*kahi\.testing\.)?{name}\b", text), name

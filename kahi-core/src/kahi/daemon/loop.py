@@ -28,17 +28,23 @@ class Ended(NamedTuple):
     clean: bool
 
 
-def run_loop(main: Callable[[], Coroutine[Any, Any, int]], plugins: PluginManager) -> Ended:
+def run_loop(
+    main: Callable[[], Coroutine[Any, Any, int]], plugins: PluginManager, *, watched: bool = True
+) -> Ended:
     """Run a coroutine function to its end.
 
     A task of a plugin that tries to end the program (SystemExit would go through the loop) is
     counted as an error, and the loop goes on.
+
+    Args:
+        watched: report who holds the loop for too long; possible in the main thread only.
     """
-    watch = LoopWatch(plugins.owner_of_module, plugins.count_stall)
-    loop = asyncio.SelectorEventLoop(WatchedSelector(watch))
+    watch = LoopWatch(plugins.owner_of_module, plugins.count_stall) if watched else None
+    loop = asyncio.SelectorEventLoop(WatchedSelector(watch) if watch is not None else None)
     loop.set_exception_handler(lambda loop, context: _count_error(loop, context, plugins))
     task = loop.create_task(main(), name="daemon")
-    watch.begin()
+    if watch is not None:
+        watch.begin()
     clean = False
     try:
         while True:
@@ -51,7 +57,8 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, int]], plugins: PluginManage
                 plugins.count_error(_owner(error, plugins), "a task that tried to end the daemon", error)
     finally:
         clean = _close(loop)
-        watch.end()
+        if watch is not None:
+            watch.end()
     return Ended(code, clean)
 
 

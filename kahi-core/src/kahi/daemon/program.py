@@ -251,6 +251,8 @@ class Daemon:
         )
 
     def _adopts_orphans(self) -> bool:
+        if self._early_signals is None:
+            return False  # SIGCHLD tells of orphans.
         if os.getpid() == 1:
             return True
         if not self._loaded.config.supervisor.subreaper:
