@@ -37,7 +37,7 @@ def test_a_supervisor_in_one_line(supervise: Any) -> None:
     assert lives(pid)
     assert running.end() == 0
     assert not lives(pid)
-    assert "spawned" in running.daemon_log or "a" in running.daemon_log
+    assert f"a: running, pid {pid}" in running.daemon_log
     assert not running.directory.exists()
 
 
@@ -46,6 +46,7 @@ def test_it_ends_with_the_block_also_when_the_test_fails() -> None:
 
     def fail() -> None:
         with supervised(SLEEPER) as running:
+            running.wait_for("a", "RUNNING")
             pids.append(running.pid("a"))
             raise RuntimeError("the test")
 
@@ -80,6 +81,7 @@ def test_events_are_waited_for(supervise: Any) -> None:
 
 def test_what_does_not_happen_says_what_was_there(supervise: Any) -> None:
     running = supervise(SLEEPER)
+    running.wait_for("a", "RUNNING")
     with pytest.raises(AssertionError, match="a is FATAL: it is RUNNING"):
         running.wait_for("a", "fatal", timeout=0.05)
     with pytest.raises(AssertionError, match=r"tick : there were .*PROCESS_STATE_RUNNING"):
@@ -192,6 +194,7 @@ def test_what_does_not_stop_is_killed_soon() -> None:
 def test_where_no_pidfd_tells_of_ends(supervise: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(System, "open_pidfd", lambda self, pid: None)
     running = supervise(SLEEPER + "autorestart = false\n")
+    running.wait_for("a", "RUNNING")
     os.kill(running.pid("a"), 9)
     running.wait_for("a", "EXITED")
     running.start("a")
@@ -214,10 +217,12 @@ def test_a_plugin_that_holds_the_loop_is_an_error_and_nothing_is_left(
 ) -> None:
     monkeypatch.setattr("kahi.testing.thread.IN_ORDER", 0.1)
     release = threading.Event()
-    running = supervised(SLEEPER, patience=2.0)
+    running = supervised(SLEEPER)
+    running.wait_for("a", "RUNNING")
     pid = running.pid("a")
+    monkeypatch.setattr(running._thread, "_patience", 0.5)
     running.context.supervisor._host.loop.call_soon_threadsafe(release.wait)
-    with pytest.raises(AssertionError, match=r"did not end in 2\.0 s"):
+    with pytest.raises(AssertionError, match=r"did not end in 0\.5 s"):
         running.end()
     release.set()
     eventually(lambda: not lives(pid), "it is killed")
