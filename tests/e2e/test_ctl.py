@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kahi.cli.entry import CORE
+from kahi.cli.entry import CORE, OFFICIAL
 from kahi_api.ctl.group import COMMANDS
 from tests.support import Daemon, eventually, lives, python
 
@@ -130,7 +130,7 @@ def test_mistakes_are_one_line(kahi: Run, arguments: tuple[str, ...], line: str)
     assert done.stderr == line + "\n"
 
 
-OWN = {*CORE, *COMMANDS, "ctl", "hash-password"}
+OWN = {*CORE, *OFFICIAL, *COMMANDS}
 
 
 def test_no_summary_of_a_command_is_cut_off(kahi: Run) -> None:

@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def metrics() -> None:
-    """Print a dashboard for Grafana or alert rules for Prometheus."""
+    """Print a dashboard or alert rules."""
 
 
 @metrics.command()

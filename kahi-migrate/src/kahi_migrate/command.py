@@ -38,7 +38,7 @@ def migrate(
     check_it: bool,
     source_format: str,
 ) -> None:
-    """Make a configuration of Kahi from one of supervisord, or from a Procfile.
+    """Move a configuration of supervisord to Kahi.
 
     FILE is read as its own program reads it, with everything it includes. What Kahi can not
     express becomes a comment. Every change of meaning is said on stderr, with file and line.

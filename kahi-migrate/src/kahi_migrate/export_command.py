@@ -18,7 +18,7 @@ import click
 def export(
     format_name: str, config: str, output: str, force: bool, dry_run: bool, strict: bool, image: str
 ) -> None:
-    """Write the programs of a configuration for an orchestrator of many machines.
+    """Write programs for an orchestrator.
 
     FORMAT is kubernetes, nomad, compose, systemd, or what a plugin brings. Values of secrets and of
     environment variables are not written out. What can not be expressed is said on stderr, with

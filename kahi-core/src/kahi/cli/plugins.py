@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.option("-c", "--config", default="", metavar="FILE", help="Configuration; default: the usual places.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plugins(config: str, as_json: bool) -> None:
-    """List installed plugins, with what they add and how they are.
+    """List installed plugins and what they add.
 
     Those that the configuration disables are not loaded. How the plugins of a running daemon are is
     told by GET /api/v1/version.
