@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -33,18 +34,17 @@ async def sampling(site: WebUi, *, always: bool) -> AsyncGenerator[None]:
 
 async def _sample(site: WebUi, always: bool) -> None:
     sampler = Sampler(System())
-    last_seen = site.now()
+    last_seen = -math.inf
     while True:
-        site.note_sample(
-            site.now(), await sampler.sample({p.name: p.pid for p in site.supervisor.processes.values()})
-        )
-        await anyio.sleep(INTERVAL)
         if site.viewers:
-            last_seen = site.now()
-        elif not always and site.now() - last_seen > LINGER:
+            last_seen = anyio.current_time()
+        elif not always and anyio.current_time() - last_seen > LINGER:
             await site.viewers.wait()
             sampler = Sampler(System())
-            last_seen = site.now()
+            last_seen = anyio.current_time()
+        pids = {process.name: process.pid for process in site.supervisor.processes.values()}
+        site.note_sample(site.now(), await sampler.sample(pids))
+        await anyio.sleep(INTERVAL)
 
 
 class Sampler:
