@@ -14,12 +14,15 @@ else
 INSTALL := uv pip install --quiet --python $(BIN)/python
 endif
 
-.PHONY: demo test quick lint format bench clean
+.PHONY: demo test test-all quick lint format bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
 
 test: $(VENV)/tools lint
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-all: $(VENV)/tools lint
 	$(BIN)/python -m pytest -n auto
 
 quick: $(VENV)/tools

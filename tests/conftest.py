@@ -20,6 +20,12 @@ from tests.terminal import Terminal
 
 pytest_plugins: list[str] = []
 
+QUICK = frozenset(
+    {"test_first_run", "test_groups", "test_reload", "test_shutdown", "test_spawning", "test_states"}
+)
+"""Those tests of the real program that belong to the quick tier. Each of the others takes seconds of a core to
+start daemons: all together, they take a quarter of an hour on two cores."""
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("kahi", deadline=None)
 settings.load_profile("kahi")
@@ -94,6 +100,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elif importlib.util.find_spec("playwright") is None:
         reasons["needs_browser"] = "needs Playwright"
     for item in items:
+        if item.path.parent.name == "e2e" and item.path.stem not in QUICK:
+            item.add_marker(pytest.mark.slow)
         for name, reason in reasons.items():
             if reason and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
