@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import settings
 
@@ -19,6 +20,10 @@ from tests.support import Daemon
 from tests.terminal import Terminal
 
 pytest_plugins: list[str] = []
+
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("searching", derandomize=False)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 QUICK = frozenset(
     {"test_first_run", "test_groups", "test_reload", "test_shutdown", "test_spawning", "test_states"}

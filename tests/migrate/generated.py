@@ -40,7 +40,7 @@ TEXT = joined(
     least=1,
 )
 PATH = st.one_of(
-    joined("a", "%(process_num)d", "%(program_name)s", ".log", "%%%%", "%(here)s").map("logs/{}".format),
+    joined("a", "%(process_num)d", "%(program_name)s", ".log", "%%%%").map("logs/{}".format),
     st.sampled_from(["AUTO", "none", "syslog", "/dev/stdout", "logs/a", "logs/b", "~/x"]),
 )
 BOOLEAN = st.sampled_from(["true", "no", "ON", "0", "%(ENV_YES)s", "1 ; c"])

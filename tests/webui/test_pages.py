@@ -351,4 +351,10 @@ def test_samples_are_taken_while_somebody_looks(daemon: Start) -> None:
         cpu, memory = json.loads(get(running, "/history.json?process=a").body)["a"]
         return bool(cpu) and memory[-1] is not None and memory[-1] > 100_000
 
-    eventually(known, "a sample")
+    connection = connect(running)
+    try:
+        connection.request("GET", "/live")
+        connection.getresponse().read1(16)
+        eventually(known, "a sample")
+    finally:
+        connection.close()

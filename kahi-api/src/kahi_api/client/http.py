@@ -49,13 +49,23 @@ class Connection:
     def request(self, method: str, target: str, body: bytes = b"") -> Response:
         """Send a request and read the whole answer.
 
+        A GET that meets a kept connection which the daemon closes at that moment is sent once more.
+
         Raises:
             CannotConnect: nobody is there.
             ConnectionLost: the answer did not come to its end.
         """
+        was_kept = self._socket is not None
         try:
-            reader = self._send(method, target, body, {})
-            status, fields = _read_head(reader)
+            try:
+                reader = self._send(method, target, body, {})
+                status, fields = _read_head(reader)
+            except (ConnectionResetError, BrokenPipeError):
+                if not was_kept or method != "GET":
+                    raise
+                self.close()
+                reader = self._send(method, target, body, {})
+                status, fields = _read_head(reader)
             data = b"".join(_body(reader, fields, method, status))
         except (OSError, ValueError) as error:
             self.close()
