@@ -10,7 +10,7 @@ from kahi.config.bounds import MAX_TEXT
 from kahi.config.expansion import ExpansionError, expand
 
 NAMES = {"here": "/etc/kahi", "process_num": 7, "program_name": "web"}
-ENVIRON = {"HOME": "/root", "EMPTY": ""}
+ENVIRON = {"HOME": "/home/kahi", "EMPTY": ""}
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ ENVIRON = {"HOME": "/root", "EMPTY": ""}
         ("%(here)s/web.log", "/etc/kahi/web.log"),
         ("w%(process_num)02d", "w07"),
         ("%(process_num)x", "7"),
-        ("${HOME}/x", "/root/x"),
+        ("${HOME}/x", "/home/kahi/x"),
         ("${NONE:-fallback}", "fallback"),
         ("${EMPTY:-fallback}", "fallback"),
         ("${EMPTY}", ""),

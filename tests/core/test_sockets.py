@@ -47,7 +47,11 @@ def test_a_stale_socket_is_replaced(short_tmp: Path) -> None:
     path = short_tmp / "s"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    listen_unix(str(path), 0o700).close()
+    listener = listen_unix(str(path), 0o700)
+    with socket.socket(socket.AF_UNIX) as client:
+        assert client.connect_ex(str(path)) == 0
+    listener.close()
+    assert not path.exists()
 
 
 def test_a_live_stranger_is_refused(short_tmp: Path) -> None:

@@ -221,3 +221,4 @@ class TestOtherSystems:
         code = "import time; hog = bytearray(80 * 1024 * 1024); time.sleep(3600)"
         running = elsewhere(f'[programs.x]\n{python(code)}\nmax_memory = "60MB"\nstartsecs = 0\n')
         eventually(lambda: running.process("x").restarts >= 1, "a restart")
+        assert "its tree uses" in running.says("max_memory is 62914560")

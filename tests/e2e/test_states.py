@@ -68,10 +68,11 @@ def test_no_retry_at_all(daemon: Start, short_tmp: Path) -> None:
 
 def test_retries_for_ever(daemon: Start, short_tmp: Path) -> None:
     times = short_tmp / "times"
-    daemon(
+    running = daemon(
         f"[programs.x]\n{counted(times, 'sys.exit(1)')}\nstartretries = -1\nbackoff = {{initial = 0, max = 0}}\n{SLOW}"
     )
     eventually(lambda: len(starts(times)) >= 5, "the fifth start")
+    assert running.process("x").state in ("STARTING", "BACKOFF")
 
 
 def test_a_quick_crash_of_a_running_process_is_a_failed_start(daemon: Start, short_tmp: Path) -> None:
@@ -346,6 +347,7 @@ def test_max_memory_counts_the_whole_tree(daemon: Start) -> None:
         f'[programs.hog]\n{python(code)}\nmax_memory = "60MB"\nkillasgroup = true\nstartsecs = 0\nstopasgroup = true\n'
     )
     eventually(lambda: running.process("hog").restarts >= 1, "a restart")
+    assert "its tree uses" in running.says("max_memory is 62914560")
 
 
 FREEZER = Path("/sys/fs/cgroup/freezer")

@@ -102,6 +102,8 @@ def test_memory_and_cpu_of_the_whole_tree(daemon: Start) -> None:
         return memory > 60_000_000 and (found("kahi_process_cpu_seconds_total", name="tree") or 0) >= 0.5
 
     eventually(has_eaten)
+    found = scrape(running)
+    assert (found("kahi_process_resident_memory_bytes", name="tree") or 0) < 1_000_000_000
 
 
 def test_reloads_and_removed_processes(daemon: Start) -> None:

@@ -403,7 +403,7 @@ def kahi_event(event: Event) -> None:
 
 
 @hookspec
-def kahi_password_hashers(config: Config | None) -> Sequence[PasswordHasher]:  # type: ignore
+def kahi_password_hashers(config: Config | None) -> Sequence[PasswordHasher]:  # type: ignore[empty-body]
     """Give ways of hashing passwords.
 
     A scheme that several plugins give belongs to the last of them, and `kahi hash-password` uses the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -12,7 +13,7 @@ EVERYTHING: Final = "EVENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(ABC):
     """Base of all events.
 
     ``serial`` (from 1, without gaps) and ``time`` (seconds since the epoch) are stamped by
@@ -26,9 +27,9 @@ class Event:
     """Whether the bounded history keeps events of this class."""
 
     @property
+    @abstractmethod
     def type(self) -> str:
         """The type name, such as ``PROCESS_STATE_RUNNING``."""
-        raise NotImplementedError
 
     def payload(self) -> dict[str, Any]:
         """The event's own fields as JSON-ready values, without serial and time."""
