@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from kahi.system import ProcessEntry, System
-from kahi.usage import Usage, usage_of_trees
+from kahi.usage import Load, LoadMeter, Usage, usage_of_trees
 from tests.support import eventually
 
 
@@ -56,3 +56,30 @@ def test_both_ways_of_reading_the_table_agree() -> None:
     finally:
         busy.kill()
         busy.wait()
+
+
+class _Scripted(System):
+    """A process table and a clock that a test sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+        self.cpu = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def process_table(self) -> list[ProcessEntry]:
+        return [entry(10, 1, 10, 1000, self.cpu), entry(11, 10, 10, 500, 0.0)]
+
+
+def test_a_share_is_that_since_the_look_before_and_of_the_whole_life_at_first() -> None:
+    system = _Scripted()
+    meter = LoadMeter(system)
+    system.cpu = 2.0
+    assert meter.look({10: 4.0, 99: 1.0}) == {10: Load(50.0, 1500)}
+    system.now, system.cpu = 110.0, 3.0
+    assert meter.look({10: 14.0}) == {10: Load(10.0, 1500)}
+    system.now, system.cpu = 120.0, 1.0
+    assert meter.look({10: 24.0}) == {10: Load(0.0, 1500)}, "time that was lost to the tree is not negative"
+    assert LoadMeter(system).look({10: 0.0}) == {10: Load(0.0, 1500)}

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from kahi.events import ProcessStateEvent
 from kahi.lifecycle import State
+from kahi.usage import Load
 from kahi_webui.curves import polylines
-from kahi_webui.samples import KEPT, Samples, Usage
+from kahi_webui.samples import KEPT, Samples
 from kahi_webui.timeline import MAX_CHANGES, WINDOW, Span, Timelines
 from kahi_webui.wording import percent, size, spoken
 
@@ -65,7 +66,7 @@ def test_processes_that_are_gone_are_forgotten() -> None:
 def test_samples_are_the_newest_in_order(count: int) -> None:
     samples = Samples()
     for number in range(count):
-        samples.add(float(number), {"x": Usage(number, number * 2)} if number % 3 else {})
+        samples.add(float(number), {"x": Load(number, number * 2)} if number % 3 else {})
     expected = [float(number) if number % 3 else None for number in range(count)][-KEPT:]
     if count < 2:
         expected = [None] * count

@@ -198,7 +198,7 @@ def test_logs_page_by_page_and_as_a_file(daemon: Start, short_tmp: Path) -> None
     download = get(running, "/process/a/log/stdout/download")
     assert download.body.decode() == whole
     assert download.headers["content-disposition"] == 'attachment; filename="a-stdout.log"'
-    assert get(running, "/process/a/log/stdin").status == 400
+    assert get(running, "/process/a/log/stdin").status == 404
     assert get(running, "/process/a/log/stdout?offset=x").status == 400
 
 

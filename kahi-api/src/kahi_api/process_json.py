@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from kahi.process import Process
 from kahi.supervisor import Supervisor
+from kahi.usage import Load
 from kahi_api.objects import LIVING, describe, process_object
-from kahi_api.usage import ProcessUsage, UsageSamples
+from kahi_api.usage import UsageSamples
 
 SPARE: Final = 100
 """Texts of processes that are gone, before they are forgotten."""
@@ -48,13 +49,13 @@ class ProcessWriter:
             self._known.clear()
         return f"[{','.join(texts)}]".encode("ascii")
 
-    def _text(self, process: Process, usage: Mapping[int, ProcessUsage]) -> str:
+    def _text(self, process: Process, usage: Mapping[int, Load]) -> str:
         known = self._known.get(process.name)
         basis = _basis(process)
         if known is None or known.basis != basis:
             known = self._known[process.name] = _Known(basis, _settled_text(process))
         used = usage.get(process.pid)
-        cpu, memory = ("null", "null") if used is None else (used.cpu_percent, used.memory_bytes)
+        cpu, memory = ("null", "null") if used is None else (used.cpu_percent, used.memory)
         return (
             f'{known.text},"uptime":{int(process.uptime)},"description":{json.dumps(describe(process))},'
             f'"memory_bytes":{memory},"cpu_percent":{cpu}}}'

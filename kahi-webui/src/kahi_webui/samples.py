@@ -6,8 +6,9 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from kahi.usage import Load
 
 INTERVAL: Final = 10.0
 """Seconds between two samples."""
@@ -16,14 +17,6 @@ KEPT: Final = 90
 """Samples of one process: 15 minutes."""
 
 _NOTHING: Final = array("f", [math.nan]) * KEPT
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a process tree uses now: percent of one core, and bytes of resident memory."""
-
-    cpu: float
-    memory: float
 
 
 class Samples:
@@ -38,7 +31,7 @@ class Samples:
         self._memory: dict[str, array[float]] = {}
         self._next = 0
 
-    def add(self, now: float, usage: Mapping[str, Usage]) -> None:
+    def add(self, now: float, usage: Mapping[str, Load]) -> None:
         """Note one sample of all processes; those that are not in it use nothing known."""
         slot = self._next % KEPT
         self._next += 1
@@ -48,7 +41,7 @@ class Samples:
                 self._cpu[name], self._memory[name] = array("f", _NOTHING), array("f", _NOTHING)
         for name, values in self._cpu.items():
             used = usage.get(name)
-            values[slot] = math.nan if used is None else used.cpu
+            values[slot] = math.nan if used is None else used.cpu_percent
             self._memory[name][slot] = math.nan if used is None else used.memory
 
     def keep_only(self, names: set[str]) -> None:

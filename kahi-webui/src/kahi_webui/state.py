@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from kahi.usage import Load
 from kahi_webui.live import Viewers
-from kahi_webui.samples import Samples, Usage
+from kahi_webui.samples import Samples
 from kahi_webui.timeline import Timelines
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class WebUi:
         self.ctx = ctx
         self.timelines = Timelines()
         self.samples = Samples()
-        self.latest: Mapping[str, Usage] = {}
+        self.latest: Mapping[str, Load] = {}
         """What each process used when it was last looked at."""
         self.viewers = Viewers()
         self.columns: Sequence[tuple[str, Column]] = ()
@@ -53,7 +54,7 @@ class WebUi:
                 values.append("")
         return values
 
-    def note_sample(self, now: float, usage: Mapping[str, Usage]) -> None:
+    def note_sample(self, now: float, usage: Mapping[str, Load]) -> None:
         """Take in what all processes use now, and tell those who look."""
         self.latest = usage
         self.samples.add(now, usage)

@@ -60,7 +60,7 @@ def row(process: Process, site: WebUi, now: float) -> dict[str, Any]:
     usage = site.latest.get(process.name)
     return changing(process, site) | {
         "uptime_text": wording.uptime(process.uptime),
-        "cpu_text": "" if usage is None else wording.percent(usage.cpu),
+        "cpu_text": "" if usage is None else wording.percent(usage.cpu_percent),
         "memory_text": "" if usage is None else wording.size(usage.memory),
         "spans": site.timelines.spans(process.name, process.state.name, now),
     }

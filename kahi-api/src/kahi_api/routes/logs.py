@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from kahi.errors import LogError, NoSuchProcess
 from kahi.output import OutputStream
+from kahi.process import Process
 from kahi_api.admission import query_of
 from kahi_api.answers import JsonResponse
 from kahi_api.context import context_of
@@ -93,7 +94,11 @@ def answer_stream(request: Request, stream: OutputStream) -> Response:
 
 def _stream_of(request: Request) -> OutputStream:
     process = context_of(request).daemon.supervisor.process(request.path_params["name"])
-    which = request.path_params["stream"]
+    return stream_of(process, request.path_params["stream"])
+
+
+def stream_of(process: Process, which: str) -> OutputStream:
+    """One stream of a process; a redirected stderr is found in stdout. Raises NoSuchStream."""
     if which == "stdout":
         return process.stdout
     if which == "stderr":

@@ -9,13 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kahi.events import Event, matches
+from kahi_api.admission import query_of
 from kahi_api.objects import rfc3339
+from kahi_api.requests import Parameters
 from kahi_webui import wording
 from kahi_webui.site import page
 from kahi_webui.state import WebUi
 
 ROWS: Final = 300
 _COLUMNS: Final = frozenset({"name", "group", "from_state", "state"})
+
+
+class EventsQuery(Parameters):
+    """Types or prefixes, with blanks or commas between them."""
+
+    types: str = ""
 
 
 class EventsPage:
@@ -26,7 +34,7 @@ class EventsPage:
 
     async def show(self, request: Request) -> Response:
         """The page."""
-        text = request.query_params.get("types", "")
+        text = query_of(request, EventsQuery).types
         types = [word for word in text.replace(",", " ").split() if word]
         history = self._site.supervisor.events.history()
         found = [event for event in history if not types or matches(event.type, types)]

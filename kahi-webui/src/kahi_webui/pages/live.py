@@ -6,13 +6,16 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kahi.events import ProcessStateEvent
+from kahi_api.admission import query_of
 from kahi_api.context import context_of
+from kahi_api.requests import Number, Parameters
 from kahi_api.streams import ALIVE, BEGIN, Streams, encode_event, event_stream
 from kahi_webui import views
 from kahi_webui.live import Move, Viewer
@@ -20,6 +23,13 @@ from kahi_webui.state import WebUi
 
 BATCH: Final = 0.15
 """Seconds in which changes gather before they are sent together."""
+
+
+class LiveQuery(Parameters):
+    """What a page shows, and the serial of the last event that it has seen."""
+
+    process: str = ""
+    since: Annotated[Number, Field(ge=0)] = 0
 
 
 class LiveUpdates:
@@ -30,11 +40,11 @@ class LiveUpdates:
 
     async def follow(self, request: Request) -> Response:
         """What changes, from now on; ``?process=`` for that of one."""
-        query = request.query_params
-        updates = self._updates(query.get("process", ""), query.get("since", ""), context_of(request).streams)
+        query = query_of(request, LiveQuery)
+        updates = self._updates(query.process, query.since, context_of(request).streams)
         return event_stream(request, updates)
 
-    async def _updates(self, process: str, since: str, streams: Streams) -> AsyncGenerator[bytes]:
+    async def _updates(self, process: str, since: int, streams: Streams) -> AsyncGenerator[bytes]:
         site = self._site
         with streams.wake() as wake:
             viewer = Viewer(process, wake.set)
@@ -64,16 +74,15 @@ class LiveUpdates:
         if usage:
             yield _event("usage", self._usage(viewer))
 
-    def _catch_up(self, viewer: Viewer, since: str) -> None:
+    def _catch_up(self, viewer: Viewer, since: int) -> None:
         """Note what happened after the event with the serial ``since``, which the page has seen."""
         events = self._site.supervisor.events
         history = events.history()
-        seen = int(since) if since.isdecimal() and len(since) <= 18 else 0
-        if seen > events.last_serial or not history or history[0].serial > seen + 1:
+        if since > events.last_serial or not history or history[0].serial > since + 1:
             viewer.changed.update((name, deque()) for name in self._site.supervisor.processes)
             return
         for event in history:
-            if event.serial > seen and isinstance(event, ProcessStateEvent):
+            if event.serial > since and isinstance(event, ProcessStateEvent):
                 viewer.note_process(event)
 
     def _changes(self, viewer: Viewer, changed: Mapping[str, Iterable[Move]]) -> list[dict[str, Any]]:
@@ -88,7 +97,7 @@ class LiveUpdates:
         return {
             "now": self._site.now(),
             "values": {
-                name: [round(used.cpu, 1), int(used.memory)]
+                name: [used.cpu_percent, used.memory]
                 for name, used in self._site.latest.items()
                 if viewer.process in ("", name)
             },

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from kahi.errors import BadArgument
 from kahi.output import OutputStream
 from kahi.process import Process
+from kahi_api.admission import query_of
+from kahi_api.requests import Number, Parameters
+from kahi_api.routes.logs import stream_of
 from kahi_webui import views
 from kahi_webui.pages.process import streams
 from kahi_webui.site import page
@@ -18,6 +21,12 @@ from kahi_webui.state import WebUi
 
 PAGE_BYTES: Final = 32 * 1024
 DOWNLOAD_PIECE: Final = 256 * 1024
+
+
+class LogQuery(Parameters):
+    """Which part of a log is shown."""
+
+    offset: Number | None = Field(default=None, ge=0)
 
 
 class LogPage:
@@ -30,7 +39,7 @@ class LogPage:
         """A piece of a log by offset; the newest without one. A script makes it live."""
         process, which = self._process(request), request.path_params["stream"]
         log = stream_of(process, "stdout" if which == "both" else which)
-        offset = _offset(request)
+        offset = query_of(request, LogQuery).offset
         piece = await log.read(-PAGE_BYTES if offset is None else offset, PAGE_BYTES)
         begin = piece.offset - len(piece.data)
         return await page(
@@ -60,26 +69,6 @@ class LogPage:
 
     def _process(self, request: Request) -> Process:
         return self._site.supervisor.process(request.path_params["name"])
-
-
-def stream_of(process: Process, which: str) -> OutputStream:
-    """One stream of a process; what is redirected to stdout is there.
-
-    Raises:
-        BadArgument: there is no such stream.
-    """
-    if which == "stdout" or (which == "stderr" and process.stderr is None):
-        return process.stdout
-    if which == "stderr" and process.stderr is not None:
-        return process.stderr
-    raise BadArgument(f"there is no stream {which!r} (allowed: stdout, stderr)")
-
-
-def _offset(request: Request) -> int | None:
-    text = request.query_params.get("offset", "")
-    if text and not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise BadArgument("offset is no whole number")
-    return int(text) if text else None
 
 
 async def _whole(log: OutputStream, end: int) -> AsyncIterator[bytes]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import anyio.to_thread
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kahi_api.admission import query_of
+from kahi_api.requests import Number, Parameters
 from kahi_webui import views
 from kahi_webui.site import page
 from kahi_webui.state import WebUi
@@ -15,6 +18,20 @@ from kahi_webui.timeline import Span
 
 ROWS: Final = 100
 """Processes on one page. A script adds the others to the first one while somebody looks at these."""
+
+
+class OverviewQuery(Parameters):
+    """Which processes are shown."""
+
+    q: str = ""
+    state: str = ""
+    page: Annotated[Number, Field(ge=1)] = 1
+
+
+class OfOneProcess(Parameters):
+    """The process that is asked about, "" for all."""
+
+    process: str = ""
 
 
 class Overview:
@@ -26,13 +43,11 @@ class Overview:
     async def show(self, request: Request) -> Response:
         """The page."""
         site = self._site
-        query = request.query_params
-        words, state = query.get("q", ""), query.get("state", "").upper()
-        state = state if state in views.STATES else ""
-        number = int(query["page"]) if query.get("page", "").isdecimal() and len(query["page"]) < 6 else 1
+        query = query_of(request, OverviewQuery)
+        state = query.state.upper() if query.state.upper() in views.STATES else ""
         now = site.now()
-        chosen = views.chosen(site, words, state)
-        begin = min(max(0, number - 1) * ROWS, len(chosen))
+        chosen = views.chosen(site, query.q, state)
+        begin = min((query.page - 1) * ROWS, len(chosen))
         shown = chosen[begin : begin + ROWS]
         titles = [column.title for _, column in site.columns]
         return await page(
@@ -45,10 +60,10 @@ class Overview:
             blank=views.blank_row(len(titles)),
             now=now,
             serial=site.supervisor.events.last_serial,
-            q=words,
+            q=query.q,
             only=state,
             is_part=len(shown) < len(site.supervisor.processes),
-            page=number,
+            page=query.page,
             pages=-(-len(chosen) // ROWS),
         )
 
@@ -64,8 +79,8 @@ class Overview:
     async def history(self, request: Request) -> Response:
         """CPU and memory of the last 15 minutes: two lists for each process, oldest first."""
         site = self._site
-        only = request.query_params.get("process")
-        names = list(site.supervisor.processes) if only is None else [only]
+        only = query_of(request, OfOneProcess).process
+        names = [only] if only else list(site.supervisor.processes)
         samples = site.samples
         return await anyio.to_thread.run_sync(
             lambda: JSONResponse(

@@ -109,6 +109,16 @@ export function bytes(count) {
 /** 4.2 %. */
 export const percent = (value) => (value === null || value === undefined ? "" : `${value < 10 ? value.toFixed(1) : Math.round(value)} %`);
 
+/** Add a sample to the window of those that are shown. */
+export function remember(used, [cpu, memory]) {
+  used.cpu.push(cpu);
+  used.memory.push(memory);
+  if (used.cpu.length > 90) {
+    used.cpu.shift();
+    used.memory.shift();
+  }
+}
+
 /** The points of lines through `values`, broken where one is missing; `top` is the value at the upper edge. */
 export function lines(values, width, height, top) {
   const found = [];

@@ -1,8 +1,8 @@
 // The overview: rows that follow the daemon, a filter, a selection, and small curves.
 
 import {
-  act, askBeforeSending, base, bytes, confirmed, drawLines, duration, element, extendTimeline, find, findAll, inTimeline, lines, listen, moveTimeline, notify, now, percent,
-  setNow, setText, svg,
+  act, askBeforeSending, base, bytes, confirmed, drawLines, duration, element, extendTimeline, find, findAll,
+  inTimeline, lines, listen, moveTimeline, notify, now, percent, remember, setNow, setText, svg,
 } from "./dom.js";
 
 const body = document.body;
@@ -327,13 +327,7 @@ listen(body.dataset.stream, {
     setNow(sample.now);
     for (const name of rows.keys()) {
       const used = usage.get(name) ?? { cpu: [], memory: [] };
-      const [cpu, memory] = sample.values[name] ?? [null, null];
-      used.cpu.push(cpu);
-      used.memory.push(memory);
-      if (used.cpu.length > 90) {
-        used.cpu.shift();
-        used.memory.shift();
-      }
+      remember(used, sample.values[name] ?? [null, null]);
       usage.set(name, used);
       drawUsage(name);
     }

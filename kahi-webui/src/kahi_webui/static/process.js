@@ -1,6 +1,6 @@
 // The page of one process: its state, curves, events and output, live.
 
-import { askBeforeSending, bytes, drawLines, extendTimeline, find, inTimeline, lines, listen, moveTimeline, percent, setNow, setText } from "./dom.js";
+import { askBeforeSending, bytes, drawLines, extendTimeline, find, inTimeline, lines, listen, moveTimeline, percent, remember, setNow, setText } from "./dom.js";
 import { liveEvents } from "./events.js";
 import { liveLogs } from "./log.js";
 
@@ -42,13 +42,7 @@ listen(body.dataset.stream, {
   changes: (views) => views.filter((view) => view.name === name).forEach(change),
   usage: (sample) => {
     setNow(sample.now);
-    const [cpu, memory] = sample.values[name] ?? [null, null];
-    used.cpu.push(cpu);
-    used.memory.push(memory);
-    if (used.cpu.length > 90) {
-      used.cpu.shift();
-      used.memory.shift();
-    }
+    remember(used, sample.values[name] ?? [null, null]);
     draw("cpu");
     draw("memory");
   },
