@@ -11,7 +11,7 @@ TOOLS = $(shell $(PYTHON) -c 'import tomllib; print(*("\"%s\"" % each for each i
 ifeq ($(UV),)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 else
-INSTALL := uv pip install --quiet --python $(BIN)/python
+INSTALL := uv pip install --quiet --compile-bytecode --python $(BIN)/python
 endif
 
 .PHONY: demo test test-all quick lint format bench clean

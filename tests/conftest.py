@@ -21,6 +21,9 @@ from tests.terminal import Terminal
 
 pytest_plugins: list[str] = []
 
+# Some machines keep Python from storing what it compiled: each of a thousand daemons would compile it all again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.register_profile("searching", derandomize=False)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
