@@ -30,6 +30,7 @@ FLOORS = {
     "child": 2,
     "reaper": 2,
     "leftovers": 2,
+    "ledger": 2,
     "stdin": 2,
     "usage": 1,
     "sockets": 2,

@@ -62,6 +62,8 @@ class ProcessEntry:
         zombie: it has ended, and nobody has reaped it.
         memory: bytes of resident memory.
         cpu_seconds: CPU time that it, and those of its children that it has waited for, have used.
+        session: its session; 0 where it can not be told.
+        started: seconds from the boot of the system to its start; 0 where they can not be told.
     """
 
     pid: int
@@ -70,6 +72,8 @@ class ProcessEntry:
     zombie: bool
     memory: int = 0
     cpu_seconds: float = 0.0
+    session: int = 0
+    started: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,17 @@ class System:
     def wall_clock(self) -> float:
         """Seconds since the epoch; for people and log lines, never for deadlines."""
         return time.time()
+
+    def boottime(self) -> float:
+        """Seconds since the system booted, also those in which it slept."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if IS_LINUX else time.monotonic()
+
+    def boot_id(self) -> str:
+        """What tells this boot of the system from any other, "" where there is no such thing."""
+        try:
+            return _read("/proc/sys/kernel/random/boot_id").strip()
+        except OSError:
+            return ""
 
     # Processes
 
@@ -336,6 +351,12 @@ class System:
         """Have the calling process killed when its parent dies. ENOTSUP where there is no such thing."""
         _prctl(_PR_SET_PDEATHSIG, signum)
 
+    def set_name(self, name: str) -> None:
+        """How the calling process is called in lists of processes; nothing where that can not be set."""
+        if IS_LINUX:
+            with contextlib.suppress(OSError):
+                Path("/proc/self/comm").write_text(name, encoding="ascii")
+
     def become_subreaper(self) -> None:
         """Adopt the orphans among the descendants. ENOTSUP where there is no such thing."""
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -380,6 +401,12 @@ class System:
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write what the descriptor takes; see [os.write][]."""
         return os.write(fd, data)
+
+    def close_all_but(self, kept: int) -> None:
+        """Close every descriptor above 2 except one."""
+        for fd in _open_descriptors():
+            if fd > 2 and fd != kept:
+                self.close(fd)
 
     def close_inherited_at_exec(self) -> None:
         """Mark every descriptor above 2 that came from the parent so that no child gets it."""
@@ -474,9 +501,16 @@ def _process_entry(pid: int) -> ProcessEntry | None:
         return None
     # The command name in parentheses may itself hold parentheses and blanks.
     fields = text[text.rfind(")") + 2 :].split()
-    memory = int(fields[21]) * _PAGE
-    ticks = int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])
-    return ProcessEntry(pid, int(fields[1]), int(fields[2]), fields[0] in "ZX", memory, ticks / _TICKS)
+    return ProcessEntry(
+        pid,
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        zombie=fields[0] in "ZX",
+        memory=int(fields[21]) * _PAGE,
+        cpu_seconds=sum(map(int, fields[11:15])) / _TICKS,
+        started=int(fields[19]) / _TICKS,
+    )
 
 
 def _seconds(text: str) -> float:

@@ -97,6 +97,10 @@ class SupervisorSettings(Model):
     exit_when: Literal["never", "all-exited", "any-exited", "any-fatal"] = Field(
         default="never", description="When the daemon ends by itself, with that process's exit code."
     )
+    on_daemon_death: Literal["kill", "leave"] = Field(
+        default="kill",
+        description="What becomes of programs when the daemon dies; the next one ends what was left.",
+    )
     strict: bool = Field(default=False, description="Unknown keys are errors.")
     disabled_plugins: tuple[str, ...] = Field(
         default=(), description="Plugins that are not loaded.", strict=False

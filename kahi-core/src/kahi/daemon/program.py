@@ -24,6 +24,7 @@ from kahi.config.config import Config
 from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
 from kahi.daemon.earlylog import EarlyLog
 from kahi.daemon.followers import make_health, make_listeners
+from kahi.daemon.guardian import Guardian, children_on_record
 from kahi.daemon.loop import leave, run_loop
 from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set_level
 from kahi.daemon.pidfile import pid_file
@@ -36,6 +37,7 @@ from kahi.definition import ProcessDefinition
 from kahi.errors import ConfigError, KahiError, LogError
 from kahi.events import EventBus, SupervisorStateEvent
 from kahi.fastcgi import SharedSockets
+from kahi.ledger import Ledger
 from kahi.leftovers import GroupScans
 from kahi.output import DataPlane, OutputStream, PluginSink, StreamKey, remove_auto_logs
 from kahi.plugins import PluginContext
@@ -111,8 +113,11 @@ def _run_loaded(
     with pid_file(options.pidfile or settings.pidfile) as remark:
         if remark:
             log.warning("%s", remark)
-        daemon = Daemon(loaded, options.user or settings.user, background, system, early, early_signals)
-        ended = run_loop(daemon.run, loaded.plugins)
+        kill = settings.on_daemon_death == "kill"
+        with children_on_record(loaded.config.path, system, kill=kill) as (ledger, guardian):
+            daemon = Daemon(loaded, options.user or settings.user, background, system, early, early_signals)
+            daemon.keep_on_record(ledger, guardian)
+            ended = run_loop(daemon.run, loaded.plugins)
     return leave(ended)
 
 
@@ -141,8 +146,15 @@ class Daemon:
         self._system = system or System()
         self._early = early or EarlyLog()
         self._early_signals = early_signals
+        self._ledger: Ledger | None = None
+        self._guardian = Guardian()
         self.context: PluginContext | None = None
         """What plugins get to work with, once there is a supervisor."""
+
+    def keep_on_record(self, ledger: Ledger, guardian: Guardian) -> None:
+        """Note all children where they are found should this process die."""
+        self._ledger = ledger
+        self._guardian = guardian
 
     async def run(self) -> int:
         """Supervise until the end; returns the exit code."""
@@ -213,6 +225,7 @@ class Daemon:
         await supervisor.boot()
         # Logs are open then and children spawned: services may take their time to import.
         await plane.catch_up()
+        self._guardian.settle()
         supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
         running = Services(plugins)
         running.start(services)
@@ -248,6 +261,7 @@ class Daemon:
             on_change=lambda _: None,
             open_stream=open_stream,
             reopen_logs=plane.reopen,
+            ledger=self._ledger,
         )
 
     def _adopts_orphans(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from kahi.child import Launch
 from kahi.definition import ProcessDefinition
 from kahi.events import EventBus
+from kahi.ledger import Ledger
 from kahi.leftovers import GroupScans
 from kahi.output import OutputStream
 from kahi.reaper import Reaper
@@ -50,6 +51,7 @@ class Host:
         on_change: told after each change of state has been published.
         open_stream: makes the stream of a process that is called ``stdout`` or ``stderr``.
         reopen_logs: opens all log files anew; gives what went wrong.
+        ledger: where children are noted, for whoever comes after the daemon; None for nowhere.
     """
 
     system: System
@@ -61,6 +63,7 @@ class Host:
     on_change: Callable[[Process], None]
     open_stream: Callable[[ProcessDefinition, str], OutputStream]
     reopen_logs: Callable[[], Awaitable[list[str]]]
+    ledger: Ledger | None = None
     server_url: str = ""
     prepare: Prepare | None = None
     input_for: Callable[[Process], int | None] | None = None

@@ -71,6 +71,8 @@ class Leader:
         self._stdin = StdinPipe(pipes.stdin, host.system, host.loop) if pipes.stdin >= 0 else None
         for stream, fd in zip(streams, (pipes.stdout, pipes.stderr), strict=False):
             stream.attach(fd, pid)
+        if host.ledger is not None:
+            host.ledger.note(pid, name)
         host.reaper.watch(pid, self.notice_exit)
 
     def send(self, signum: int, *, whole_group: bool) -> None:
@@ -145,5 +147,7 @@ class Leader:
 
     def _finish(self) -> None:
         assert self.exit is not None
+        if self._host.ledger is not None:
+            self._host.ledger.forget(self.pid)
         self._host.reaper.reap(self.pid)
         self._gone(self.exit, self._ended_at)

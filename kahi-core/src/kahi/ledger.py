@@ -1,0 +1,172 @@
+"""A list of the children there are, kept where it outlives the daemon.
+
+It is a piece of shared memory, in a file where one can be had: the daemon notes each child with a
+few stores, no system call and no lock; the kernel keeps what it noted whatever becomes of it. Who
+reads it afterwards knows each child by its pid and by when it was there: a pid that was given to
+somebody else since belongs to a process that started later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import mmap
+import os
+import stat
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from kahi.system import ProcessEntry, System
+
+CAPACITY: Final = 20_000
+"""Children that can be noted."""
+
+_HEAD: Final = struct.Struct("<16s48s16s")
+_ENTRY: Final = struct.Struct("<Qd112s")
+_MAGIC: Final = b"kahi children 1\n"
+_SIZE: Final = _ENTRY.size * (CAPACITY + 1)
+
+CLOCK_TICK: Final = 0.011
+"""Seconds: how exactly the kernel tells when a process started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A child that was noted: the leader of a session and group of its own, there at ``at`` (seconds
+    since the system booted)."""
+
+    pid: int
+    at: float
+    name: str
+
+
+class Ledger:
+    """The list. Noting and forgetting belong to one thread.
+
+    Args:
+        path: its file; "" for memory that only forked processes share.
+        lock: the open file, locked; -1 for none.
+    """
+
+    def __init__(self, memory: mmap.mmap, system: System, path: str = "", lock: int = -1) -> None:
+        self._memory = memory
+        self._system = system
+        self._path = path
+        self._lock = lock
+        self._places: dict[int, int] = {}
+        self._free = list(range(CAPACITY, 0, -1))
+        self._mark = os.urandom(16)
+        # First of all: whoever guards the children of an earlier daemon sees that this one took over.
+        _HEAD.pack_into(memory, 0, _MAGIC, system.boot_id().encode(), self._mark)
+        for place, _ in _entries(memory):
+            _ENTRY.pack_into(memory, place, 0, 0.0, b"")
+
+    def note(self, pid: int, name: str) -> None:
+        """There is a child ``pid``."""
+        if self._free:
+            place = self._places[pid] = self._free.pop()
+            text = name.encode("utf-8", "replace")
+            _ENTRY.pack_into(self._memory, place * _ENTRY.size, pid, self._system.boottime(), text)
+
+    def forget(self, pid: int) -> None:
+        """The child ``pid`` is about to be reaped."""
+        place = self._places.pop(pid, 0)
+        if place:
+            _ENTRY.pack_into(self._memory, place * _ENTRY.size, 0, 0.0, b"")
+            self._free.append(place)
+
+    def entries(self) -> list[Entry]:
+        """Who is noted; nobody once another daemon has taken over, which looks after them then."""
+        found = [entry for _, entry in _entries(self._memory)]
+        _, _, mark = _HEAD.unpack_from(self._memory)
+        return found if mark == self._mark else []
+
+    def close(self) -> None:
+        """Let go of it; what is left of the children stays on record."""
+        if self._path and not self._places:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._memory.close()
+
+
+def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
+    """The ledger of the daemon with a configuration, and whom the last one noted and did not forget.
+
+    Where no file can be had, or another daemon with the same configuration holds it, it is one in
+    memory only.
+    """
+    try:
+        path = _path(config)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return Ledger(mmap.mmap(-1, _SIZE), system), []
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, _SIZE)
+        memory = mmap.mmap(lock, _SIZE)
+    except OSError:
+        os.close(lock)
+        return Ledger(mmap.mmap(-1, _SIZE), system), []
+    noted = [entry for _, entry in _entries(memory)] if _is_of_this_boot(memory, system) else []
+    return Ledger(memory, system, path, lock), noted
+
+
+def left_of(entries: Iterable[Entry], table: Iterable[ProcessEntry]) -> dict[Entry, list[int]]:
+    """Who of those that were noted, and of their sessions and groups, is still there."""
+    by_pid: dict[int, ProcessEntry] = {}
+    members: dict[int, set[int]] = {}
+    for process in table:
+        if not process.zombie:
+            by_pid[process.pid] = process
+            for leader in (process.group, process.session):
+                members.setdefault(leader, set()).add(process.pid)
+    found: dict[Entry, list[int]] = {}
+    for entry in entries:
+        leader = by_pid.get(entry.pid)
+        if leader is not None and leader.started > entry.at + CLOCK_TICK:
+            # Somebody else has the pid now.
+            continue
+        if entry.pid in members:
+            found[entry] = sorted(members[entry.pid])
+    return found
+
+
+def _entries(memory: mmap.mmap) -> Iterator[tuple[int, Entry]]:
+    """Where each entry stands, and what it says."""
+    for place in range(_ENTRY.size, _SIZE, _ENTRY.size):
+        pid, at, name = _ENTRY.unpack_from(memory, place)
+        if pid:
+            yield place, Entry(pid, at, name.rstrip(b"\0").decode("utf-8", "replace"))
+
+
+def _is_of_this_boot(memory: mmap.mmap, system: System) -> bool:
+    magic, boot_id, _ = _HEAD.unpack_from(memory)
+    return magic == _MAGIC and boot_id.rstrip(b"\0") == system.boot_id().encode()
+
+
+def _path(config: str) -> str:
+    """The file for a configuration, in a directory that nobody else can write to."""
+    name = hashlib.sha256(os.path.realpath(config).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return os.path.join(_directory(), f"{name}.children")
+
+
+def _directory() -> str:
+    uid = os.geteuid()
+    if uid == 0 and os.path.isdir("/run"):
+        directory = "/run/kahi"
+    elif os.environ.get("XDG_RUNTIME_DIR"):
+        directory = os.path.join(os.environ["XDG_RUNTIME_DIR"], "kahi")
+    else:
+        directory = os.path.join(tempfile.gettempdir(), f"kahi-{uid}")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+    found = os.lstat(directory)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
+        raise PermissionError(f"{directory} is not ours alone")
+    return directory
