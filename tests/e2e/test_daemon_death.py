@@ -108,6 +108,24 @@ def test_a_guardian_that_died_as_well(start: Callable[..., Daemon]) -> None:
     assert second.wait_for("x", "RUNNING").pid != pid
 
 
+def test_a_next_daemon_that_comes_while_the_guardian_is_still_at_work(start: Callable[..., Daemon]) -> None:
+    toml = f"[programs.f]\n{FAMILY}\nstartsecs = 0\n"
+    first = start(toml)
+    grandchild = int(eventually(lambda: first.ctl("tail", "f").stdout.strip(), "the grandchild"))
+    pid = first.process("f").pid
+    os.kill(first.pid, signal.SIGKILL)
+    first.popen.wait()
+    assert lives(pid), "it ignores SIGTERM"
+    second = start(toml)
+    assert not lives(pid)
+    assert not lives(grandchild)
+    assert f"f: pid {pid} is left of a daemon that died, ending it" in second.output
+    mine = second.wait_for("f", "RUNNING").pid
+    eventually(lambda: len(guardians_of(second)) == 1, "only its own guardian is there")
+    time.sleep(0.5)
+    assert lives(mine)
+
+
 def test_a_second_daemon_never_touches_the_programs_of_a_first_that_lives(
     start: Callable[..., Daemon],
 ) -> None:

@@ -50,9 +50,17 @@ class Ledger:
     Args:
         path: its file; "" for memory that only forked processes share.
         lock: the open file, locked; -1 for none.
+        old: places of entries that an earlier daemon has left in it.
     """
 
-    def __init__(self, memory: mmap.mmap, system: System, path: str = "", lock: int = -1) -> None:
+    def __init__(
+        self,
+        memory: mmap.mmap,
+        system: System,
+        path: str = "",
+        lock: int = -1,
+        old: Iterable[int] = (),
+    ) -> None:
         self._memory = memory
         self._system = system
         self._path = path
@@ -62,7 +70,7 @@ class Ledger:
         self._mark = os.urandom(16)
         # First of all: whoever guards the children of an earlier daemon sees that this one took over.
         _HEAD.pack_into(memory, 0, _MAGIC, system.boot_id().encode(), self._mark)
-        for place, _ in _entries(memory):
+        for place in old:
             _ENTRY.pack_into(memory, place, 0, 0.0, b"")
 
     def note(self, pid: int, name: str) -> None:
@@ -108,13 +116,24 @@ def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
         return Ledger(mmap.mmap(-1, _SIZE), system), []
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_new = os.fstat(lock).st_size == 0
         os.ftruncate(lock, _SIZE)
-        memory = mmap.mmap(lock, _SIZE)
+        memory = _map(path)
     except OSError:
         os.close(lock)
         return Ledger(mmap.mmap(-1, _SIZE), system), []
-    noted = [entry for _, entry in _entries(memory)] if _is_of_this_boot(memory, system) else []
-    return Ledger(memory, system, path, lock), noted
+    old = {} if is_new else dict(_entries(memory))
+    noted = list(old.values()) if _is_of_this_boot(memory, system) else []
+    return Ledger(memory, system, path, lock, old), noted
+
+
+def _map(path: str) -> mmap.mmap:
+    """The file as memory; opened anew, since a mapping, also a guardian's, would keep the lock."""
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return mmap.mmap(fd, _SIZE)
+    finally:
+        os.close(fd)
 
 
 def left_of(entries: Iterable[Entry], table: Iterable[ProcessEntry]) -> dict[Entry, list[int]]:

@@ -1,0 +1,131 @@
+"""The list of children that outlives the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from pathlib import Path
+
+import pytest
+
+from kahi import ledger as ledgers
+from kahi.ledger import Entry, Ledger, left_of, open_ledger
+from kahi.system import ProcessEntry, System
+
+
+class Machine(System):
+    """A system that has booted so and so often, so and so long ago."""
+
+    boot = "first"
+    since = 100.0
+
+    def boot_id(self) -> str:
+        return self.boot
+
+    def boottime(self) -> float:
+        return self.since
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(ledgers, "_directory", lambda: str(tmp_path))
+    return Machine()
+
+
+def die() -> None:
+    """Close all descriptors of ledgers, as the kernel does for a process that is killed."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{name}").endswith(".children"):
+                os.close(int(name))
+
+
+def test_what_is_noted_and_not_forgotten_is_found_by_the_next(machine: Machine) -> None:
+    first, before = open_ledger("/etc/kahi.toml", machine)
+    assert before == []
+    first.note(11, "web")
+    first.note(12, "gone")
+    first.note(13, "ünï" * 50)
+    first.forget(12)
+    first.forget(99)
+    die()
+    second, before = open_ledger("/etc/kahi.toml", machine)
+    assert {(entry.pid, entry.at) for entry in before} == {(11, 100.0), (13, 100.0)}
+    assert before[0].name == "web" or before[1].name == "web"
+    assert second.entries() == []
+    second.close()
+    assert open_ledger("/etc/kahi.toml", machine)[1] == []
+
+
+def test_one_of_an_earlier_boot_says_nothing(machine: Machine) -> None:
+    first, _ = open_ledger("/etc/kahi.toml", machine)
+    first.note(11, "web")
+    die()
+    machine.boot = "second"
+    assert open_ledger("/etc/kahi.toml", machine)[1] == []
+
+
+def test_who_shares_a_configuration_with_a_daemon_that_lives_has_one_of_its_own(machine: Machine) -> None:
+    first, _ = open_ledger("/etc/kahi.toml", machine)
+    first.note(11, "web")
+    second, before = open_ledger("/etc/kahi.toml", machine)
+    assert before == []
+    second.note(12, "other")
+    second.close()
+    assert [entry.pid for entry in first.entries()] == [11]
+    first.forget(11)
+    first.close()
+
+
+def test_who_took_over_is_not_disturbed_by_a_late_guardian(machine: Machine, tmp_path: Path) -> None:
+    first, _ = open_ledger("/etc/kahi.toml", machine)
+    first.note(11, "web")
+    die()
+    second, _ = open_ledger("/etc/kahi.toml", machine)
+    second.note(12, "web")
+    assert first.entries() == [], "those are not its children"
+    assert [entry.pid for entry in second.entries()] == [12]
+
+
+def test_a_directory_that_is_not_ours_alone_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "kahi").mkdir(mode=0o700)
+    ledger, before = open_ledger("/etc/kahi.toml", System())
+    ledger.note(1, "x")
+    assert before == []
+    assert list((tmp_path / "kahi").iterdir()) == []
+    ledger.close()
+
+
+def test_more_children_than_there_is_room_for(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgers, "CAPACITY", 3)
+    small = Ledger(mmap.mmap(-1, ledgers._SIZE), machine)
+    for pid in range(1, 6):
+        small.note(pid, "x")
+    assert len(small.entries()) == 3
+    for pid in range(1, 6):
+        small.forget(pid)
+    small.note(7, "x")
+    assert [entry.pid for entry in small.entries()] == [7]
+
+
+def process(pid: int, group: int, session: int, started: float, *, zombie: bool = False) -> ProcessEntry:
+    """A line of the process table."""
+    return ProcessEntry(pid, 1, group, zombie, session=session, started=started)
+
+
+def test_who_is_left() -> None:
+    web = Entry(11, 50.0, "web")
+    for table, expected in (
+        ([process(11, 11, 11, 49.9), process(12, 11, 11, 60.0), process(13, 13, 11, 60.0)], [11, 12, 13]),
+        ([process(12, 11, 11, 60.0)], [12]),
+        ([process(11, 11, 11, 49.9, zombie=True)], []),
+        ([process(11, 11, 11, 50.5), process(12, 11, 11, 60.0)], []),
+        ([process(14, 14, 14, 49.0)], []),
+        ([process(11, 11, 0, 0.0)], [11]),
+    ):
+        assert left_of([web], table) == ({web: expected} if expected else {})
