@@ -14,19 +14,22 @@ else
 INSTALL := uv pip install --quiet --compile-bytecode --python $(BIN)/python
 endif
 
+# Tests of daemons mostly wait: two workers for each core.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+
 .PHONY: demo test test-all quick lint format bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
 
 test: $(VENV)/tools lint
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 test-all: $(VENV)/tools lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 quick: $(VENV)/tools
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .
