@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from kahi.system import ProcessEntry, System
+from kahi.system.table import read_ps
 from kahi.usage import Load, LoadMeter, Usage, usage_of_trees
 from tests.support import eventually
 
@@ -35,7 +36,7 @@ def test_a_circle_in_a_table_that_changed_meanwhile_ends() -> None:
 
 class _WithoutProc(System):
     def process_table(self) -> list[ProcessEntry]:
-        return self._process_table_of_ps()
+        return read_ps()
 
 
 def test_both_ways_of_reading_the_table_agree() -> None:

@@ -13,6 +13,7 @@ import sys
 from kahi.daemon import Options, run
 from kahi.errors import KahiError
 from kahi.system import ExitInfo, ProcessEntry, System
+from kahi.system.table import read_ps
 
 
 class OldKernel(System):
@@ -39,7 +40,7 @@ class MacLike(OldKernel):
         return None
 
     def process_table(self) -> list[ProcessEntry]:
-        return self._process_table_of_ps()
+        return read_ps()
 
     def set_no_new_privs(self) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))

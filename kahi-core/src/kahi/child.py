@@ -359,6 +359,7 @@ class _Preparation:
         if umask is not None:
             add(("set umask", f"{umask:03o}", lambda: os.umask(umask)))
         if launch.no_new_privs:
+            system.get_ready_to_prepare()
             add(("set no_new_privs", "", system.set_no_new_privs))
 
     def __call__(self) -> None:

@@ -9,7 +9,6 @@ Methods are thin: they translate nothing but "this kernel has no such call".
 
 from __future__ import annotations
 
-import array
 import contextlib
 import errno
 import fcntl
@@ -17,7 +16,6 @@ import os
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -27,21 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kahi.system import prctl
+from kahi.system.peers import PeerIdentity, peer_of, receive
+from kahi.system.table import ProcessEntry, read_proc, read_ps, read_text
+
 IS_LINUX: Final = sys.platform == "linux"
-
-_PAGE: Final = resource.getpagesize()
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
-_SO_PEERGROUPS: Final = 59
-_MAX_OPTION: Final = 1024
-MAX_DATAGRAM: Final = 8192
-"""Bytes of a message to the daemon; what is longer is cut."""
-
-_CREDENTIALS: Final = struct.Struct("3i")
-"""What the kernel says about a sender: pid, uid, gid."""
-
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
-_PR_SET_NO_NEW_PRIVS: Final = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +39,6 @@ class ExitInfo:
     pid: int
     code: int | None
     signal: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessEntry:
-    """One line of the process table.
-
-    Args:
-        group: its process group.
-        zombie: it has ended, and nobody has reaped it.
-        memory: bytes of resident memory.
-        cpu_seconds: CPU time that it, and those of its children that it has waited for, have used.
-        session: its session; 0 where it can not be told.
-        started: seconds from the boot of the system to its start; 0 where they can not be told.
-    """
-
-    pid: int
-    parent: int
-    group: int
-    zombie: bool
-    memory: int = 0
-    cpu_seconds: float = 0.0
-    session: int = 0
-    started: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class PeerIdentity:
-    """Whom the kernel vouches for at the other end of a Unix socket.
-
-    Args:
-        groups: its own and its supplementary ones, as far as the system tells them.
-        pid: 0 where it can not be told.
-    """
-
-    uid: int
-    groups: frozenset[int]
-    pid: int = 0
 
 
 class System:
@@ -117,7 +68,7 @@ class System:
     def boot_id(self) -> str:
         """What tells this boot of the system from any other, "" where there is no such thing."""
         try:
-            return _read("/proc/sys/kernel/random/boot_id").strip()
+            return read_text("/proc/sys/kernel/random/boot_id").strip()
         except OSError:
             return ""
 
@@ -279,39 +230,14 @@ class System:
             return [
                 int(pid)
                 for thread in os.listdir("/proc/self/task")
-                for pid in _read(f"/proc/self/task/{thread}/children").split()
+                for pid in read_text(f"/proc/self/task/{thread}/children").split()
             ]
         except OSError:
             return None
 
     def process_table(self) -> list[ProcessEntry]:
         """All processes that can be seen."""
-        try:
-            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        except OSError:
-            pids = []
-        if not pids:
-            return self._process_table_of_ps()
-        entries = (_process_entry(pid) for pid in pids)
-        return [entry for entry in entries if entry is not None]
-
-    def _process_table_of_ps(self) -> list[ProcessEntry]:
-        """The process table where there is no /proc; costs some 10 ms."""
-        columns = ["-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat=", "-o", "rss=", "-o", "time="]
-        listing = subprocess.run(["ps", "-A", *columns], capture_output=True, text=True, check=False)
-        rows = (line.split() for line in listing.stdout.splitlines())
-        return [
-            ProcessEntry(
-                int(row[0]),
-                int(row[1]),
-                int(row[2]),
-                row[3].startswith("Z"),
-                int(row[4]) * 1024,
-                _seconds(row[5]),
-            )
-            for row in rows
-            if len(row) == 6
-        ]
+        return read_proc() or read_ps()
 
     # Limits and privileges of the calling process
 
@@ -343,13 +269,13 @@ class System:
         os.setgid(gid)
         os.setuid(uid)
 
+    def get_ready_to_prepare(self) -> None:
+        """Load what a child needs between fork and exec, where it can load nothing itself."""
+        prctl.load()
+
     def set_no_new_privs(self) -> None:
         """No program executed from here on gains rights by set-uid bits or capabilities."""
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-
-    def set_parent_death_signal(self, signum: int) -> None:
-        """Have the calling process killed when its parent dies. ENOTSUP where there is no such thing."""
-        _prctl(_PR_SET_PDEATHSIG, signum)
+        prctl.prctl(prctl.PR_SET_NO_NEW_PRIVS, 1)
 
     def set_name(self, name: str) -> None:
         """How the calling process is called in lists of processes; nothing where that can not be set."""
@@ -359,7 +285,7 @@ class System:
 
     def become_subreaper(self) -> None:
         """Adopt the orphans among the descendants. ENOTSUP where there is no such thing."""
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        prctl.prctl(prctl.PR_SET_CHILD_SUBREAPER, 1)
 
     # Descriptors
 
@@ -437,25 +363,10 @@ class System:
     def receive_datagram(self, listener: socket.socket) -> tuple[bytes, int | None]:
         """The next message and the pid of its sender, None where it can not be told.
 
-        Descriptors that come with it are closed, which is what a sender waits for that wants to know
-        when it was heard.
-
         Raises:
             BlockingIOError: there is none.
         """
-        room = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(64 * 4)
-        data, ancillary, _, _ = listener.recvmsg(MAX_DATAGRAM, room, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
-        sender: int | None = None
-        for level, kind, payload in ancillary:
-            if level != socket.SOL_SOCKET:
-                continue
-            if kind == socket.SCM_RIGHTS:
-                descriptors = array.array("i", payload[: len(payload) // 4 * 4])
-                for fd in descriptors:
-                    self.close(fd)
-            elif kind == getattr(socket, "SCM_CREDENTIALS", -1) and len(payload) >= _CREDENTIALS.size:
-                sender = _CREDENTIALS.unpack(payload[: _CREDENTIALS.size])[0]
-        return data, sender
+        return receive(listener)
 
     def process_group(self, pid: int) -> int | None:
         """The process group of any process, None when there is no such process."""
@@ -466,16 +377,7 @@ class System:
 
     def peer_identity(self, connection: socket.socket) -> PeerIdentity | None:
         """Who is at the other end of a Unix socket; None where it can not be told."""
-        if not hasattr(socket, "SO_PEERCRED"):
-            return _local_peer_identity(connection)
-        pid, uid, gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        try:
-            raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_OPTION)
-        except OSError:
-            # An old kernel, or somebody in hundreds of groups.
-            raw = b""
-        groups = struct.unpack(f"{len(raw) // 4}I", raw)
-        return PeerIdentity(uid, frozenset((gid, *groups)), pid)
+        return peer_of(connection)
 
 
 def _nothing(_number: int, _frame: object) -> None:
@@ -488,40 +390,6 @@ def _exit_info(found: os.waitid_result) -> ExitInfo:
     return ExitInfo(found.si_pid, None, found.si_status)
 
 
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
-
-
-def _process_entry(pid: int) -> ProcessEntry | None:
-    """One entry of /proc; None when the process went away meanwhile."""
-    try:
-        text = _read(f"/proc/{pid}/stat")
-    except OSError:
-        return None
-    # The command name in parentheses may itself hold parentheses and blanks.
-    fields = text[text.rfind(")") + 2 :].split()
-    return ProcessEntry(
-        pid,
-        parent=int(fields[1]),
-        group=int(fields[2]),
-        session=int(fields[3]),
-        zombie=fields[0] in "ZX",
-        memory=int(fields[21]) * _PAGE,
-        cpu_seconds=sum(map(int, fields[11:15])) / _TICKS,
-        started=int(fields[19]) / _TICKS,
-    )
-
-
-def _seconds(text: str) -> float:
-    """CPU time as ``ps`` writes it: ``[days-][hours:]minutes:seconds``."""
-    days, _, clock = text.rpartition("-")
-    seconds = 0.0
-    for part in clock.split(":"):
-        seconds = seconds * 60 + float(part)
-    return seconds + 86400 * int(days or 0)
-
-
 def _open_descriptors() -> Iterable[int]:
     for directory in ("/proc/self/fd", "/dev/fd"):
         try:
@@ -530,39 +398,3 @@ def _open_descriptors() -> Iterable[int]:
             continue
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return range(3, min(soft, 65536))
-
-
-def _prctl(option: int, value: int) -> None:
-    if not IS_LINUX:
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-    if _libc_prctl()(option, value, 0, 0, 0) != 0:
-        import ctypes
-
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-_prctl_function: Callable[..., int] | None = None
-
-
-def _libc_prctl() -> Callable[..., int]:
-    # Looked up before a fork, so that the child only calls it.
-    global _prctl_function
-    if _prctl_function is None:
-        import ctypes
-
-        function = ctypes.CDLL(None, use_errno=True).prctl
-        function.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
-        _prctl_function = function
-    return _prctl_function
-
-
-def _local_peer_identity(connection: socket.socket) -> PeerIdentity | None:
-    """macOS: LOCAL_PEERCRED, a struct xucred (version, uid, number of groups, at most 16 groups)."""
-    sol_local, local_peercred = 0, 1
-    try:
-        raw = connection.getsockopt(sol_local, local_peercred, 76)
-        _, uid, count = struct.unpack_from("=IIh", raw)
-        return PeerIdentity(uid, frozenset(struct.unpack_from(f"={min(count, 16)}I", raw, 12)))
-    except (OSError, struct.error):
-        return None
