@@ -24,6 +24,7 @@ FLOORS = {
     "boundary": 0,
     "events": 1,
     "hookspecs": 1,
+    "hookvalues": 1,
     "markers": 1,
     "plugins": 1,
     "lifecycle": 2,
