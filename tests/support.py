@@ -37,6 +37,15 @@ def eventually(question: Callable[[], T], what: str = "", patience: float = PATI
         time.sleep(0.01)
 
 
+def steadily(question: Callable[[], T], what: str, seconds: float = 0.5) -> None:
+    """Fail at the first answer to ``question`` that is not true, for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = question()
+        assert answer, f"no longer: {what}; answer {answer!r}"
+        time.sleep(0.01)
+
+
 def lives(pid: int) -> bool:
     """Whether a process is there and not a zombie."""
     try:
@@ -174,6 +183,13 @@ class Daemon:
 
         eventually(is_there, f"{name} is {state}")
         return found[0]
+
+    def wait_for_uptime(self, seconds: int = 1) -> None:
+        """Wait until all processes that run have run for so long: what ends earlier is a failed start."""
+        eventually(
+            lambda: all(p.uptime >= seconds for p in self.processes().values() if p.state == "RUNNING"),
+            f"all are up for {seconds} s",
+        )
 
     def ctl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run `kahi ctl` on this daemon."""

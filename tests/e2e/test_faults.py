@@ -68,7 +68,7 @@ def test_a_kernel_without_pidfds(daemon: Start) -> None:
     eventually(lambda: all_run(running), "all run")
     (inner,) = children_of(running.pid)
     before = {name: process.pid for name, process in running.processes().items()}
-    time.sleep(1)
+    running.wait_for_uptime()
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     eventually(

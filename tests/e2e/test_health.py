@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_listeners import Record, listener
-from tests.support import ROOT, Daemon, children_of, eventually, install_plugin, lives, python
+from tests.support import ROOT, Daemon, children_of, eventually, install_plugin, lives, python, steadily
 
 Start = Callable[..., Daemon]
 SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
@@ -339,8 +339,11 @@ def test_a_stop_calls_off_the_restart_of_an_unhealthy_process(daemon: Start, sho
     assert running.process("web").description == "restarts: unhealthy: exit status 1"
     assert running.ctl("stop", "web").stdout == "web: stopped\n"
     restarts = running.process("web").restarts
-    time.sleep(2.5)
-    assert (running.process("web").state, running.process("web").restarts) == ("STOPPED", restarts)
+    steadily(
+        lambda: (running.process("web").state, running.process("web").restarts) == ("STOPPED", restarts),
+        "it stays STOPPED",
+        2.5,
+    )
     assert running.ctl("start", "web").returncode == 0
 
 
@@ -357,8 +360,7 @@ def test_on_failure_may_send_a_signal(daemon: Start, short_tmp: Path) -> None:
     pid = running.process("web").pid
     flag.touch()
     eventually(seen.exists, "the signal came")
-    time.sleep(0.5)
-    assert seen.read_text() == "HUP "
+    steadily(lambda: seen.read_text() == "HUP ", "one signal")
     flag.unlink()
     wait_for_health(running, "web", "healthy")
     flag.touch()

@@ -64,7 +64,7 @@ def test_a_thousand_children_killed_at_once_are_all_back(daemon: Start) -> None:
         f"[programs.x]\n{SLEEPER}\nnumprocs = 1000\nstdout_logfile = '/dev/null'\nstderr_logfile = '/dev/null'\n"
     )
     eventually(lambda: {p.state for p in running.processes().values()} == {"RUNNING"}, "all run", 60)
-    time.sleep(1.2)
+    running.wait_for_uptime()
     before = {name: process.pid for name, process in running.processes().items()}
     assert len(set(before.values())) == 1000
     for pid in before.values():
@@ -176,7 +176,7 @@ class TestOtherSystems:
     def test_children_come_back(self, elsewhere: Start) -> None:
         running = elsewhere(f"[programs.x]\n{SLEEPER}\nnumprocs = 20\n")
         eventually(lambda: {p.state for p in running.processes().values()} == {"RUNNING"}, "all run")
-        time.sleep(1.1)
+        running.wait_for_uptime()
         before = {name: process.pid for name, process in running.processes().items()}
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)

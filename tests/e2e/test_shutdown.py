@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kahi_api.client import ApiError
-from tests.support import Daemon, eventually, install_plugin, lives, python
+from tests.support import Daemon, eventually, install_plugin, lives, python, steadily
 
 Start = Callable[..., Daemon]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -195,13 +195,12 @@ def test_a_crash_during_shutdown_is_not_restarted(daemon: Start, short_tmp: Path
         f"[programs.z]\n{STUBBORN}\nstopwaitsecs = 60\nstartsecs = 0\npriority = 9\n"
     )
     eventually(lambda: running.ctl("tail", "z").stdout and times.exists(), "both are up")
-    time.sleep(1.1)
+    running.wait_for_uptime()
     running.signal(signal.SIGTERM)
     last = running.wait_for("z", "STOPPING").pid
     os.kill(running.process("a").pid, signal.SIGKILL)
     running.wait_for("a", "EXITED")
-    time.sleep(0.3)
-    assert running.process("a").state == "EXITED"
+    steadily(lambda: running.process("a").state == "EXITED", "it stays EXITED")
     os.kill(last, signal.SIGKILL)
     assert running.wait() == 0
     assert times.read_text() == "x"

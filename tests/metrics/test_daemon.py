@@ -82,7 +82,7 @@ def test_lives_of_processes(daemon: Start) -> None:
     uptime = found("kahi_process_uptime_seconds", name="web")
     assert uptime is not None
     assert 0 < uptime <= (found("kahi_supervisor_uptime_seconds") or 0)
-    time.sleep(1.1)
+    running.wait_for_uptime()
     os.kill(running.process("web").pid, signal.SIGKILL)
     until(running, "kahi_process_start_total", 2, name="web")
     until(running, "kahi_process_exit_total", 1, name="web", expected="false")
