@@ -30,6 +30,7 @@ from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set
 from kahi.daemon.pidfile import pid_file
 from kahi.daemon.preparation import Preparation
 from kahi.daemon.privileges import drop_privileges, raise_limits
+from kahi.daemon.servicemanager import ServiceManager, take_variables
 from kahi.daemon.services import Services
 from kahi.daemon.signals import handle_signals, shield_from_signals
 from kahi.daemon.startup import Loaded, load_everything
@@ -83,19 +84,28 @@ def run(options: Options, system: System | None = None) -> int:
     ensure_standard_descriptors()
     early = EarlyLog()
     background = Daemonized()
+    manager = ServiceManager(take_variables(os.environ))
     try:
         loaded = load_everything(os.path.abspath(options.config) if options.config else "")
         background = daemonize() if options.daemonize else background
-        return _run_loaded(loaded, options, background, system, early)
+        return _run_loaded(loaded, options, background, manager, system, early)
     except KahiError as error:
         early.tell()
+        manager.failed(error)
         if background.tell_failure(str(error) if error.is_report else f"kahi: {error}"):
             return 1
         raise
+    finally:
+        manager.close()
 
 
 def _run_loaded(
-    loaded: Loaded, options: Options, background: Daemonized, system: System, early: EarlyLog
+    loaded: Loaded,
+    options: Options,
+    background: Daemonized,
+    manager: ServiceManager,
+    system: System,
+    early: EarlyLog,
 ) -> int:
     settings = loaded.config.supervisor
     raise_limits(system, settings.minfds, settings.minprocs)
@@ -117,6 +127,7 @@ def _run_loaded(
         with children_on_record(loaded.config.path, system, kill=kill) as (ledger, guardian):
             daemon = Daemon(loaded, options.user or settings.user, background, system, early, early_signals)
             daemon.keep_on_record(ledger, guardian)
+            daemon.manager = manager
             ended = run_loop(daemon.run, loaded.plugins)
     return leave(ended)
 
@@ -150,6 +161,8 @@ class Daemon:
         self._guardian = Guardian()
         self.context: PluginContext | None = None
         """What plugins get to work with, once there is a supervisor."""
+        self.manager = ServiceManager()
+        """Who started the daemon, and is told how it fares."""
 
     def keep_on_record(self, ledger: Ledger, guardian: Guardian) -> None:
         """Note all children where they are found should this process die."""
@@ -220,6 +233,7 @@ class Daemon:
         log.info(
             "%s is up with pid %d, configuration %s", settings.identifier, os.getpid(), supervisor.config.path
         )
+        self.manager.attend(supervisor, loop)
         if self._early_signals is not None:
             _listen_to_signals(loop, supervisor, self._early_signals)
         await supervisor.boot()
@@ -230,6 +244,7 @@ class Daemon:
         running = Services(plugins)
         running.start(services)
         self._background.tell_up()
+        self.manager.ready()
         await supervisor.ending.wait()
         await supervisor.ending.stop_everything()
         await running.stop()

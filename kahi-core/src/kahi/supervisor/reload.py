@@ -83,30 +83,35 @@ class Reloader:
         supervisor = self._supervisor
         async with self.lock:
             supervisor.refuse_during_shutdown()
-            try:
-                new = await anyio.to_thread.run_sync(self._load)
-            except ConfigError as error:
-                self.failures += 1
-                supervisor.events.publish(ConfigEvent(error=str(error)))
-                raise
-            supervisor.refuse_during_shutdown()
-            old, current = supervisor.config, self._current()
-            if only is not None:
-                new = _limited(current, new, frozenset(only))
-            changes = diff(current, new)
-            supervisor.config = new
-            await self._carry_out(self._plan(changes))
-            self.reloads += 1
-            report = _report(changes, old, new)
-            for problem in pending_settings(old, new):
-                log.warning("%s", problem)
-            if supervisor.on_reloaded is not None:
-                supervisor.on_reloaded(old, new)
-            log.info("%s", report)
-            supervisor.events.publish(
-                ConfigEvent(added=report.added, changed=report.changed, removed=report.removed)
-            )
-            return report
+            with supervisor.while_reloading():
+                return await self._apply(only)
+
+    async def _apply(self, only: Sequence[str] | None) -> ReloadReport:
+        supervisor = self._supervisor
+        try:
+            new = await anyio.to_thread.run_sync(self._load)
+        except ConfigError as error:
+            self.failures += 1
+            supervisor.events.publish(ConfigEvent(error=str(error)))
+            raise
+        supervisor.refuse_during_shutdown()
+        old, current = supervisor.config, self._current()
+        if only is not None:
+            new = _limited(current, new, frozenset(only))
+        changes = diff(current, new)
+        supervisor.config = new
+        await self._carry_out(self._plan(changes))
+        self.reloads += 1
+        report = _report(changes, old, new)
+        for problem in pending_settings(old, new):
+            log.warning("%s", problem)
+        if supervisor.on_reloaded is not None:
+            supervisor.on_reloaded(old, new)
+        log.info("%s", report)
+        supervisor.events.publish(
+            ConfigEvent(added=report.added, changed=report.changed, removed=report.removed)
+        )
+        return report
 
     def _current(self) -> Config:
         """The configuration in force with the groups and processes that there are: what an earlier

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,6 +74,8 @@ class Supervisor:
         self.ending = Ending(self)
         self.on_reloaded: Callable[[Config, Config], None] | None = None
         """Told of the old and the new configuration after each reload."""
+        self.while_reloading: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Entered for as long as a reload takes, one that is refused too."""
         self.recovery = Recovery(self, host.system)
         """Restarts processes that run but do not do their work."""
         self._memory = MemoryWatch(self, host.system, host.loop)
