@@ -47,6 +47,7 @@ class WebUiPlugin:
         if ctx.user:
             # The new user may not be allowed to read the libraries.
             importlib.import_module("kahi_webui.routes")
+            importlib.import_module("kahi_webui.site").templates()
 
     @hookimpl
     def kahi_api_routes(self, ctx: PluginContext) -> Sequence[Endpoint]:

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import anyio.to_thread
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -21,6 +20,9 @@ from kahi.events import TYPES
 from kahi.version import __version__
 from kahi_webui import wording
 from kahi_webui.state import WebUi
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 API: Final = "/api/v1"
 
@@ -77,7 +79,10 @@ def path_part(name: str) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The templates of all pages; the first call imports what reads them, which starting does without."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("kahi_webui"),
         autoescape=True,
@@ -127,8 +132,7 @@ async def page(
         "here": request.url.path,
         "notice": notice or _notice_of(request),
     }
-    found = _templates().get_template(template)
-    text = await anyio.to_thread.run_sync(lambda: found.render(everything))
+    text = await anyio.to_thread.run_sync(lambda: templates().get_template(template).render(everything))
     return HTMLResponse(text, status)
 
 

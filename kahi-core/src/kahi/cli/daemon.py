@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -25,6 +26,9 @@ def daemon(config: str, pidfile: str, daemonize: bool, user: str) -> None:
     SIGTERM, SIGINT and SIGQUIT stop everything in order, a second one kills; SIGHUP reloads the
     configuration; SIGUSR2 reopens log files.
     """
+    # What starting makes is there to stay: looking for garbage in it again and again takes time. The
+    # daemon turns the collector on when its programs run.
+    gc.disable()
     from kahi.daemon import Options, run
 
     _leave(run(Options(config, pidfile, user, daemonize)))

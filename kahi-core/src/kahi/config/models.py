@@ -42,7 +42,8 @@ MAX_BUFFER = 100 * 1024 * 1024
 class Model(BaseModel):
     """A table: unknown keys are dealt with by the loader, which knows where they stand."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    # Few configurations use every kind of table: what validates one is built when the first is met.
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, defer_build=True)
 
 
 class SyslogSettings(Model):
@@ -127,7 +128,7 @@ class HealthModel(Model):
     http: str = Field(default="", description="URL that answers with 2xx or 3xx; redirects are not followed.")
     expect: str = Field(default="", description="Text that the answer to http has to hold.")
     tcp: str = Field(default="", description="host:port that accepts a connection.")
-    exec: str | list[str] = Field(default=[], description="Program that exits with 0.")
+    exec: str | list[str] = Field(default="", description="Program that exits with 0.")
     notify: bool = Field(default=False, description="It tells by itself: READY=1, STATUS=, WATCHDOG=1.")
     interval: Pause = Field(default=10.0, description="Seconds between two checks.")
     timeout: Pause = Field(default=3.0, description="Seconds that one check may take.")

@@ -8,6 +8,7 @@ longer to import than a child takes to run.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -239,6 +240,10 @@ class Daemon:
         await supervisor.boot()
         # Logs are open then and children spawned: services may take their time to import.
         await plane.catch_up()
+        if not gc.isenabled():
+            # The command left it to us: what is there now stays, and needs no looking through.
+            gc.freeze()
+            gc.enable()
         self._guardian.settle()
         supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
         running = Services(plugins)
