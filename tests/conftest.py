@@ -24,6 +24,11 @@ pytest_plugins: list[str] = []
 # Some machines keep Python from storing what it compiled: each of a thousand daemons would compile it all again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# What runs the tests in the background may ignore them, and all that tests start would ignore them too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
+
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.register_profile("searching", derandomize=False)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
