@@ -235,4 +235,5 @@ def supervise(
     supervisor = Supervisor(config, host, lambda: config)
     for group in config.groups.values():
         supervisor.add(group)
+    supervisor.sort()
     return supervisor

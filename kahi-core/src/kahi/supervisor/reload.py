@@ -151,6 +151,7 @@ class Reloader:
         for definition in plan.added:
             if definition.name not in supervisor.groups:
                 supervisor.add(_without(definition, supervisor.processes))
+        supervisor.sort()
         supervisor.reconsider()
         if supervisor.shutting_down:
             return
@@ -180,7 +181,6 @@ class Reloader:
             supervisor.add_process(group, process)
         order = {process.name: index for index, process in enumerate(definition.processes)}
         group.processes.sort(key=lambda process: order.get(process.name, len(order)))
-        supervisor.sort_processes()
 
 
 def _without(definition: GroupDefinition, taken: Container[str]) -> GroupDefinition:

@@ -178,6 +178,7 @@ class Supervisor:
         # Listeners first: a pool gets the events of every group that comes after it.
         for definition in sorted(self.config.groups.values(), key=lambda group: group.priority):
             self.add(definition)
+        self.sort()
         if not self.shutting_down:
             await self.autostart(self._processes.values())
 
@@ -340,7 +341,9 @@ class Supervisor:
             definition = self.config.groups.get(name)
             if definition is None:
                 raise NoSuchGroup(name)
-            await self.autostart(self.add(definition).processes)
+            group = self.add(definition)
+            self.sort()
+            await self.autostart(group.processes)
 
     async def remove_group(self, name: str) -> None:
         """Make a group inactive.
@@ -358,18 +361,15 @@ class Supervisor:
     # Pieces that operations, reload and shutdown are made of
 
     def add(self, definition: GroupDefinition) -> Group:
-        """Add a group with all its processes, none of them started."""
-        group = Group(definition, [])
-        self._groups[definition.name] = group
-        self._groups = dict(sorted(self._groups.items()))
+        """Add a group with all its processes, none of them started. The caller sorts after the last."""
+        group = self._groups[definition.name] = Group(definition, [])
         for process_definition in definition.processes:
             self.add_process(group, process_definition)
-        self._processes = dict(sorted(self._processes.items()))
         self.events.publish(ProcessGroupEvent(group=definition.name, added=True))
         return group
 
     def add_process(self, group: Group, definition: ProcessDefinition) -> Process:
-        """Add one process to a group, not started. The caller keeps the name order."""
+        """Add one process to a group, not started. The caller sorts after the last."""
         process = Process(definition, self._host)
         group.processes.append(process)
         self._processes[process.name] = process
@@ -406,8 +406,9 @@ class Supervisor:
         self._dependencies.reconsider()
         self._memory.reconsider()
 
-    def sort_processes(self) -> None:
-        """Restore the name order after processes were added."""
+    def sort(self) -> None:
+        """Restore the name order after groups and processes were added."""
+        self._groups = dict(sorted(self._groups.items()))
         self._processes = dict(sorted(self._processes.items()))
 
     async def stop_in_waves(self, processes: Sequence[Process], *, returning: object = None) -> None:
