@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick lint format bench clean
+.PHONY: demo test test-all quick lint format bench bench-peers clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -42,6 +42,11 @@ format: $(VENV)/tools
 
 bench: $(VENV)/tools
 	$(BIN)/python -m benchmarks
+
+# Another supervisor to measure beside, whose dependencies are not ours.
+bench-peers:
+	$(if $(UV),uv venv --quiet --python $(PYTHON) .venv-peers,$(PYTHON) -m venv .venv-peers)
+	$(if $(UV),uv pip install --quiet --python .venv-peers/bin/python,.venv-peers/bin/python -m pip install --quiet) circus
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist

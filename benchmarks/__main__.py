@@ -1,60 +1,84 @@
-"""Measure everything, or what is named, and print a table."""
+"""``python -m benchmarks``: measure every row of the table, or some; ``scale``: how costs grow."""
 
 from __future__ import annotations
 
-import statistics
+import argparse
+import json
+import os
 import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from benchmarks import loads, measures
+from benchmarks import machine, report
+from benchmarks.campaign import run
+from benchmarks.measures import MEASURES
 from benchmarks.subjects import SUBJECTS
-
-MEASURES = {
-    "start": measures.start,
-    "many": measures.many,
-    "restart": measures.restart,
-    "idle": measures.idle,
-    "status": measures.status,
-    "logs": loads.logs,
-    "flood": loads.flood,
-}
-
-ROUNDS = {"logs": 5}
-"""Measures that are taken several times, the subjects by turns, because speed changes with the weather."""
+from benchmarks.workshop import workshop
 
 
-def main() -> None:
-    """Run the measures that the command line names, all by default."""
-    chosen = sys.argv[1:] or list(MEASURES)
-    unknown = [name for name in chosen if name not in MEASURES]
-    if unknown:
-        raise SystemExit(f"no such measure: {', '.join(unknown)} (there are: {', '.join(MEASURES)})")
-    print(f"{'':44}" + "".join(f"{subject.name:>14}" for subject in SUBJECTS) + f"{'ratio':>9}")
-    for name in chosen:
-        found = _medians(name)
-        for key in found[0]:
-            values = [figures[key] for figures in found]
-            ratio = f"{values[0] / values[1]:9.3f}" if values[1] else f"{'-':>9}"
-            print(
-                f"{key:44}" + "".join(f"{_written(key, value):>14}" for value in values) + ratio, flush=True
-            )
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what the command line asks for; the table goes to standard output."""
+    asked = _arguments(arguments)
+    if asked.list:
+        for measure in MEASURES:
+            print(f"{measure.name}\n    {measure.description}\n")
+        return
+    subjects = [subject for subject in SUBJECTS if subject.name in asked.subjects]
+    absent = {subject.name: reason for subject in subjects if (reason := subject.missing())}
+    subjects = [subject for subject in subjects if subject.name not in absent]
+    measures = [measure for measure in MEASURES if measure.name in asked.measures]
+    about: dict[str, Any] = {
+        **machine.description(),
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": asked.quick,
+        "load_before": os.getloadavg()[0],
+    }
+    begun = time.monotonic()
+    with workshop(quick=asked.quick) as place:
+        outcome = run(measures, subjects, place)
+    about |= {"seconds": time.monotonic() - begun, "load_after": os.getloadavg()[0]}
+    outcome.notes += [f"{name}: {reason}" for name, reason in absent.items()]
+    versions = {subject.name: subject.version() for subject in subjects}
+    text = report.markdown(outcome, versions, about)
+    print(text, end="")
+    if asked.output:
+        write(asked.output, text, report.document(outcome, versions, about))
 
 
-def _medians(name: str) -> list[dict[str, float]]:
-    """The figures of each subject."""
-    rounds = [[MEASURES[name](subject) for subject in SUBJECTS] for _ in range(ROUNDS.get(name, 1))]
-    return [
-        {key: statistics.median(figures[key] for figures in of_one) for key in of_one[0]}
-        for of_one in zip(*rounds, strict=True)
-    ]
+def write(directory: Path, text: str, document: dict[str, Any]) -> None:
+    """Both forms of the table, into a directory that is made if need be."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "table.md").write_text(text)
+    (directory / "table.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def _written(key: str, value: float) -> str:
-    if "switches" in key or "MB/s" in key:
-        return f"{value:.0f}"
-    if "CPU s/GB" in key:
-        return f"{value:.2f}"
-    return f"{value:.1f}" if "MiB" in key else f"{value * 1000:.1f} ms"
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = [measure.name for measure in MEASURES]
+    parser.add_argument(
+        "measures", nargs="*", metavar="MEASURE", help=f"only these of {', '.join(names)}; or scale"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no crowds of 1,000: two minutes")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write table.md and table.json there")
+    parser.add_argument("--list", action="store_true", help="say what is measured and how")
+    parser.add_argument(
+        "--subjects",
+        type=lambda text: text.split(","),
+        default=[subject.name for subject in SUBJECTS],
+        metavar="NAMES",
+        help="only these supervisors, with commas between them",
+    )
+    found = parser.parse_args(arguments)
+    found.measures = found.measures or names
+    if unknown := [name for name in found.measures if name not in names]:
+        parser.error(f"no such measure: {', '.join(unknown)} (there are: {', '.join(names)})")
+    if unknown := [name for name in found.subjects if name not in [each.name for each in SUBJECTS]]:
+        parser.error(f"no such supervisor: {', '.join(unknown)}")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
