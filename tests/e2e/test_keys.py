@@ -10,13 +10,14 @@ import pwd
 import re
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, SupervisorSettings, SyslogSettings
-from kahi_api.settings import UnixSettings
+from kahi.config.schema import json_schema
+from kahi.plugins import PluginManager
 from tests.support import Daemon, eventually, install_plugin, python
 
 Start = Callable[..., Daemon]
@@ -24,13 +25,35 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
 
 
-@pytest.mark.parametrize(
-    "model", [SupervisorSettings, SyslogSettings, FcgiProgramModel, BackoffModel, GroupModel, UnixSettings]
-)
-def test_every_key_is_used_in_a_test_of_the_real_program(model: type) -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    for key in model.model_fields:  # type: ignore[attr-defined]
-        assert re.search(rf"(?:\b|\\n){key}(?: = |\])", text), f"no e2e test sets {key}"
+def tables() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Name and schema of every table, those of plugins too."""
+    plugins = PluginManager()
+    plugins.discover()
+    schema = json_schema(plugins.declare_sections())
+    waiting = [(name, table) for name, table in schema["properties"].items() if name != "include"]
+    while waiting:
+        name, table = waiting.pop()
+        inner = table.get("additionalProperties") or table
+        for key, value in inner["properties"].items():
+            if "$ref" in value:
+                waiting.append((f"{name}.{key}", schema["$defs"][value["$ref"].rpartition("/")[2]]))
+        yield name, inner["properties"]
+
+
+def test_every_key_is_used_in_a_test_of_the_real_program() -> None:
+    tests = Path(__file__).parent.parent
+    text = "".join(
+        path.read_text(encoding="utf-8")
+        for path in tests.rglob("test_*.py")
+        if path.is_relative_to(tests / "e2e") or "daemon(" in path.read_text(encoding="utf-8")
+    )
+    unused = [
+        f"[{name}] {key}"
+        for name, keys in tables()
+        for key, value in keys.items()
+        if "$ref" not in value and not re.search(rf"(?:\b|\\n){key}(?: = |\])", text)
+    ]
+    assert not unused
 
 
 def test_the_log_of_the_daemon(daemon: Start, short_tmp: Path) -> None:

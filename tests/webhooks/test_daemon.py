@@ -314,3 +314,14 @@ def test_trying_out_what_is_not_there(kahi: Run, tmp_path: Path) -> None:
     done = kahi("webhook", "test", "ops", "-c", path, environ={"KAHI_DISABLE_PLUGINS": "webhooks"})
     assert done.returncode == 1
     assert "the plugin webhooks is disabled" in done.stderr
+
+
+def test_http_to_other_machines_has_to_be_allowed(kahi: Run, tmp_path: Path) -> None:
+    path = config(tmp_path, webhook("http://hooks.kahi.invalid/x"))
+    refused = kahi("webhook", "test", "ops", "-c", path)
+    assert "url has to begin with https://" in refused.stderr
+    path = config(tmp_path, webhook("http://hooks.kahi.invalid/x", "allow_insecure = true"))
+    tried = kahi("webhook", "test", "ops", "-c", path)
+    assert tried.returncode == 1
+    assert "hooks.kahi.invalid" in tried.stderr
+    assert "https://" not in tried.stderr

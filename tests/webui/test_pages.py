@@ -13,7 +13,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.support import Daemon, eventually, install_plugin, python
+from tests.support import Daemon, eventually, install_plugin, python, steadily
+from tests.webui.conftest import HASH
 
 Start = Callable[..., Daemon]
 
@@ -358,3 +359,18 @@ def test_samples_are_taken_while_somebody_looks(daemon: Start) -> None:
         eventually(known, "a sample")
     finally:
         connection.close()
+
+
+def test_whether_samples_are_taken_while_nobody_looks(daemon: Start) -> None:
+    """A page that can be reached has a past when it is opened, unless nobody wants that."""
+    http = f"[server.http]\nenabled = true\nlisten = '127.0.0.1:0'\nusername = 'demo'\npassword = '{HASH}'\n"
+
+    def samples() -> list[float | None]:
+        return json.loads(get(running, "/history.json?process=a").body)["a"][1]
+
+    running = daemon(f"{http}[programs.a]\n{SLEEPER}\n")
+    eventually(lambda: samples()[-1:] not in ([], [None]), "a sample")
+    running.terminate()
+    running = daemon(f"{http}[webui]\nsampling = false\n[programs.a]\n{SLEEPER}\n")
+    running.wait_for("a", "RUNNING")
+    steadily(lambda: samples() == [], "no sample", 1.0)
