@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick lint format bench bench-peers clean
+.PHONY: demo test test-all quick lint format bench bench-peers dist clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -47,6 +47,10 @@ bench: $(VENV)/tools
 bench-peers:
 	$(if $(UV),uv venv --quiet --python $(PYTHON) .venv-peers,$(PYTHON) -m venv .venv-peers)
 	$(if $(UV),uv pip install --quiet --python .venv-peers/bin/python,.venv-peers/bin/python -m pip install --quiet) circus
+
+# Wheels and sdists of all distributions in dist, the same bytes whenever and wherever it is done.
+dist: $(VENV)/tools
+	@$(BIN)/python packaging/distributions.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist

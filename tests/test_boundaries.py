@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0,
     "audit": 0,
     "version": 0,
+    "build": 0,
     "system": 0,
     "definition": 0,
     "entrypoints": 0,

@@ -184,7 +184,9 @@ class VersionObject(TypedDict):
 
     version: str
     commit: str
+    """What it was built from, "" when that is not known."""
     date: str
+    """When that was committed."""
     pid: int
     python: str
     identifier: str

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kahi.build import build
 from kahi.plugins import PluginContext
 from kahi.version import __version__
 from kahi_api.answers import JsonResponse
@@ -22,8 +24,7 @@ async def version(request: Request) -> Response:
     return JsonResponse(
         {
             "version": __version__,
-            "commit": "",
-            "date": "",
+            **(await anyio.to_thread.run_sync(build))._asdict(),
             "pid": os.getpid(),
             "python": platform.python_version(),
             "identifier": daemon.supervisor.identifier,

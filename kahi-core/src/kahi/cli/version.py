@@ -15,11 +15,17 @@ def version(as_json: bool) -> None:
         import json
         import platform
 
+        from kahi.build import build
         from kahi.plugins import PluginManager
 
         plugins = PluginManager()
         plugins.discover()
-        told = {"version": __version__, "python": platform.python_version(), "fips": {"mode": "off"}}
+        told = {
+            "version": __version__,
+            **build()._asdict(),
+            "python": platform.python_version(),
+            "fips": {"mode": "off"},
+        }
         click.echo(json.dumps(told | plugins.version_details(None)))
         return
     click.echo(f"kahi {__version__}")
