@@ -103,6 +103,11 @@ class AnySupervision(RuleBasedStateMachine):
             assert process.state is before
         self.loop.settle()
 
+    @rule(name=st.sampled_from(NAMES))
+    def one_does_not_do_its_work(self, name: str) -> None:
+        self.supervisor.recovery.restart(self.supervisor.process(name), "it does not do its work")
+        self.loop.settle()
+
     @rule(choice=st.integers(0, 5), code=st.sampled_from([0, 1]))
     def a_child_ends(self, choice: int, code: int) -> None:
         living = self.system.living()

@@ -422,13 +422,14 @@ class Supervisor:
         """
         for process in processes:
             self._returning[process.name] = returning
-            self._dependencies.cancel(process)
-            self.recovery.cancel(process)
+            self._call_off(process)
         for wave in stop_waves([p.definition for p in processes], self._priorities()):
             if self.shutting_down and self.listeners is not None and any(d.listener for d in wave):
                 await self.listeners.farewell()
             members = [self._processes[d.name] for d in wave if d.name in self._processes]
             for process in members:
+                # While those before it ended, it may have failed, and be about to come back.
+                self._call_off(process)
                 if self._can_stop(process):
                     process.stop()
             for process in members:
@@ -496,6 +497,11 @@ class Supervisor:
             wanted = with_dependencies(wanted, self._unmet)
         ordered = start_order(wanted, self._priorities())
         return [self._processes[d.name] for d in ordered if d.name in self._processes]
+
+    def _call_off(self, process: Process) -> None:
+        """Have a start of ``process`` that is to come not come."""
+        self._dependencies.cancel(process)
+        self.recovery.cancel(process)
 
     def _can_stop(self, process: Process) -> bool:
         if self._dependencies.is_waiting(process) or self.recovery.is_pending(process):
