@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick lint format bench bench-peers dist clean
+.PHONY: demo test test-all quick lint format bench bench-peers dist chaos clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -51,6 +51,13 @@ bench-peers:
 # Wheels and sdists of all distributions in dist, the same bytes whenever and wherever it is done.
 dist: $(VENV)/tools
 	@$(BIN)/python packaging/distributions.py
+
+SECONDS ?= 60
+SEED ?=
+REPORT ?=
+
+chaos: $(VENV)/tools
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist
