@@ -23,7 +23,8 @@ def parse_dotenv(text: str) -> dict[str, str]:
         DotenvError: with the number of the line, without its text, which may be a secret.
     """
     variables: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines: characters that only some call the end of a line may stand in a value.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         found = _LINE.fullmatch(line)
