@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import os
 from pathlib import Path
@@ -64,6 +65,20 @@ def test_one_of_an_earlier_boot_says_nothing(machine: Machine) -> None:
     die()
     machine.boot = "second"
     assert open_ledger("/etc/kahi.toml", machine)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("pid", "at"),
+    [(1, 1.0), (2**31, 1.0), (2**64 - 1, 1.0), (11, math.nan), (11, math.inf), (11, -1.0), (11, 100.1)],
+)
+def test_a_damaged_one_names_nobody_who_can_not_be_a_child(machine: Machine, pid: int, at: float) -> None:
+    first, _ = open_ledger("/etc/kahi.toml", machine)
+    first.note(12, "web")
+    ledgers._ENTRY.pack_into(first._memory, 5 * ledgers._ENTRY.size, pid, at, b"stranger")
+    die()
+    second, before = open_ledger("/etc/kahi.toml", machine)
+    assert [entry.pid for entry in before] == [12]
+    assert second.entries() == []
 
 
 def test_who_shares_a_configuration_with_a_daemon_that_lives_has_one_of_its_own(machine: Machine) -> None:

@@ -29,6 +29,7 @@ _HEAD: Final = struct.Struct("<16s48s16s")
 _ENTRY: Final = struct.Struct("<Qd112s")
 _MAGIC: Final = b"kahi children 1\n"
 _SIZE: Final = _ENTRY.size * (CAPACITY + 1)
+_LAST_PID: Final = 2**31 - 1
 
 CLOCK_TICK: Final = 0.011
 """Seconds: how exactly the kernel tells when a process started."""
@@ -123,7 +124,9 @@ def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
         os.close(lock)
         return Ledger(mmap.mmap(-1, _SIZE), system), []
     old = {} if is_new else dict(_entries(memory))
-    noted = list(old.values()) if _is_of_this_boot(memory, system) else []
+    noted = [*old.values()] if _is_of_this_boot(memory, system) else []
+    now = system.boottime()
+    noted = [entry for entry in noted if _is_possible(entry, now)]
     return Ledger(memory, system, path, lock, old), noted
 
 
@@ -162,6 +165,11 @@ def _entries(memory: mmap.mmap) -> Iterator[tuple[int, Entry]]:
         pid, at, name = _ENTRY.unpack_from(memory, place)
         if pid:
             yield place, Entry(pid, at, name.rstrip(b"\0").decode("utf-8", "replace"))
+
+
+def _is_possible(entry: Entry, now: float) -> bool:
+    """Whether there can have been such a child: signals are sent to it, and the file may be damaged."""
+    return 1 < entry.pid <= _LAST_PID and 0 <= entry.at <= now
 
 
 def _is_of_this_boot(memory: mmap.mmap, system: System) -> bool:
