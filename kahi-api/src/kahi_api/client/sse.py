@@ -29,12 +29,12 @@ def events(chunks: Iterable[bytes]) -> Iterator[ServerEvent | None]:
     rest = b""
     for chunk in chunks:
         rest += chunk
+        # A carriage return at the end waits: its line feed may still be on the way.
+        rest, held = (rest[:-1], b"\r") if rest.endswith(b"\r") else (rest, b"")
         if b"\r" in rest:
-            if rest.endswith(b"\r"):
-                # Its line feed may still be on the way.
-                continue
             rest = rest.replace(b"\r\n", b"\n")
         *blocks, rest = rest.split(b"\n\n")
+        rest += held
         for block in blocks:
             yield _event(block.decode("utf-8", "replace"))
 
