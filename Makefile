@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick lint format bench bench-peers dist chaos clean
+.PHONY: demo test test-all quick lint format bench bench-peers dist chaos fuzz clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -58,6 +58,11 @@ REPORT ?=
 
 chaos: $(VENV)/tools
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
+
+TARGETS ?=
+
+fuzz: $(VENV)/tools
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist
