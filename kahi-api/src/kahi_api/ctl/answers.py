@@ -6,14 +6,11 @@ import json
 import sys
 from collections.abc import Sequence
 
+from kahi.cli.exitcodes import FAILED, FINE, NOT_RUNNING, UNKNOWN_NAME
 from kahi.cli.terminal import complain, wants_color
 from kahi_api.ctl.selection import choose, is_fine
 from kahi_api.ctl.table import table
 from kahi_api.ctl.target import Target
-
-NOT_RUNNING = 3
-UNKNOWN_NAME = 4
-"""Exit codes of the status."""
 
 PATIENCE = 10.0
 """Seconds that the daemon has to answer a probe."""
@@ -36,7 +33,7 @@ def show_status(
         complain(f"no such process: {name}")
     if unknown:
         return UNKNOWN_NAME
-    return 0 if all(map(is_fine, shown)) else NOT_RUNNING
+    return FINE if all(map(is_fine, shown)) else NOT_RUNNING
 
 
 def show_health(target: Target) -> int:
@@ -44,7 +41,7 @@ def show_health(target: Target) -> int:
     with target.connect(wait=PATIENCE) as client:
         status = client.health()
     _print(status.upper().replace("_", " "))
-    return 0 if status == "ok" else 1
+    return FINE if status == "ok" else FAILED
 
 
 def show_ready(target: Target, names: Sequence[str]) -> int:
@@ -57,12 +54,12 @@ def show_ready(target: Target, names: Sequence[str]) -> int:
         readiness = client.ready(names)
         if readiness.ready:
             _print("READY")
-            return 0
+            return FINE
         states = {process["name"]: process["state"] for process in client.raw_processes()}
     waiting = [*readiness.failing, *readiness.pending]
     reasons = ", ".join(f"{name} ({states.get(name, 'UNKNOWN')})" for name in waiting)
     _print(f"NOT READY: {reasons}" if reasons else "NOT READY")
-    return 1
+    return FAILED
 
 
 def _print(text: str) -> None:

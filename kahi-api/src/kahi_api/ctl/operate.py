@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kahi.cli.exitcodes import FAILED
 from kahi.cli.terminal import printable
 from kahi_api.ctl.completion import signals, targets
 from kahi_api.ctl.options import connection_options, pass_target
@@ -29,7 +30,7 @@ def report(ctx: click.Context, results: Iterable[Result], word: str) -> None:
         failed = failed or not result.ok
         click.echo(f"{result.name}: {word if result.ok else f'ERROR ({printable(result.error)})'}")
     if failed:
-        ctx.exit(1)
+        ctx.exit(FAILED)
 
 
 def _operation(action: str, explanation: str) -> click.Command:

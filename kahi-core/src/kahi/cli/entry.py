@@ -7,8 +7,8 @@ from typing import Final
 import click
 
 from kahi.cli.builtin import CORE, OFFICIAL
+from kahi.cli.exitcodes import FINE, INTERRUPTED
 from kahi.cli.lazy import LazyGroup
-from kahi.cli.program import INTERRUPTED
 from kahi.cli.terminal import printable
 from kahi.entrypoints import EntryPoint, entry_points
 from kahi.errors import KahiError
@@ -114,8 +114,8 @@ def run(arguments: list[str], group: click.Command = commands, name: str = "kahi
 
         if is_call_for_help(error):
             click.echo(error.format_message())
-            return 0
+            return FINE
 
         click.echo(printable(explain(error)), err=True)
         return error.exit_code
-    return 0
+    return FINE

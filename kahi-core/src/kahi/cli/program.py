@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 from kahi.cli.builtin import CORE
+from kahi.cli.exitcodes import FAILED, INTERRUPTED, NOBODY_READS
 from kahi.cli.terminal import complain
 from kahi.entrypoints import entry_points
 from kahi.error import KahiError
@@ -22,10 +23,6 @@ QUICK_GROUP = "kahi.quick"
 
 COMPLETE_VARIABLE = "_KAHI_COMPLETE"
 """Set by the completion scripts to the name of the shell that asks."""
-
-INTERRUPTED = 130
-NOBODY_READS = 141
-"""Exit codes after Ctrl-C and when the reader of stdout has gone, as of a process that the signal ends."""
 
 
 def main() -> None:
@@ -68,7 +65,7 @@ def guarded(work: Callable[[], int]) -> int:
             print(error, file=sys.stderr)  # noqa: T201
         else:
             complain(str(error) if isinstance(error, KahiError) else _reason(error))
-        return 1
+        return FAILED
 
 
 def _flushed(code: str | int | None) -> str | int | None:
@@ -81,7 +78,7 @@ def _flushed(code: str | int | None) -> str | int | None:
     except OSError as error:
         _write_no_more()
         complain(f"cannot write: {_reason(error)}")
-        return 1
+        return FAILED
     return code
 
 
