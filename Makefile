@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MEMBERS := kahi-core kahi-api kahi-webui kahi-metrics kahi-webhooks kahi-migrate kahi-fips
 EDITABLE := $(foreach member,$(MEMBERS),-e ./$(member))
 UV := $(shell command -v uv 2>/dev/null)
-TOOLS = $(shell $(PYTHON) -c 'import tomllib; print(*("\"%s\"" % each for each in tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"]))')
+TOOLS = $(shell $(PYTHON) -c 'import tomllib; print(*("\"%s\"" % each for group in tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"].values() for each in group))')
 
 ifeq ($(UV),)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick lint format bench bench-peers dist chaos fuzz clean
+.PHONY: demo test test-all quick lint format bench bench-peers dist docs chaos fuzz clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -35,6 +35,7 @@ lint: $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/codespell *.md docs examples kahi-*
 
 format: $(VENV)/tools
 	$(BIN)/ruff check --fix .
@@ -64,8 +65,13 @@ TARGETS ?=
 fuzz: $(VENV)/tools
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
 
+# The documents as a site, in site/; nothing is fetched. Warnings are errors: a link that leads nowhere is one.
+docs: $(VENV)/tools
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist site
 
 $(BIN)/python:
 	$(if $(UV),uv venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))

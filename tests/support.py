@@ -230,6 +230,13 @@ class Daemon:
                 self.popen.wait()
 
 
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def make_certificate(directory: Path, *names: str) -> tuple[Path, Path]:
     """A certificate that signs itself, for host names, and its key."""
     certificate, key = directory / "certificate.pem", directory / "key.pem"

@@ -1,109 +1,162 @@
-"""Write the generated part of the reference: ``python docs/generate.py DIRECTORY``."""
+"""Every key of every table, from the models that read the configuration."""
 
 from __future__ import annotations
 
-import inspect
 import json
-import sys
-import textwrap
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from kahi.cli.entry import commands
+from docs.generate.markdown import code, heading, table
+from kahi.config.models import (
+    EventListenerModel,
+    FcgiProgramModel,
+    GroupModel,
+    ProgramModel,
+    SupervisorSettings,
+)
+from kahi.config.sample import written_default
 from kahi.config.schema import json_schema
+from kahi.hookspecs import ConfigSection
 from kahi.plugins import PluginManager
 
+HEAD: Final = """\
+# Configuration
 
-def configuration() -> str:
-    """Every key of every table, from the JSON Schema that the models give."""
+Generated from the models that read the configuration. `kahi init` prints the same as a file to begin with,
+`kahi check --schema` as a JSON Schema for editors.
+
+Sizes are bytes or text such as `"64KB"`, `"50MB"`, `"1GB"`; times are seconds. `${NAME}` and
+`${NAME:-default}` take text from the environment, `$$` is a dollar sign; `%(here)s` is the directory of the
+file, `%(program_name)s`, `%(group_name)s`, `%(process_num)d` and `%(numprocs)d` tell of the process, and
+`%%` is a percent sign. Keys that nobody knows are warned of, and are errors with `strict = true`.
+"""
+
+
+def page() -> str:
+    """The page."""
+    sections = _sections()
+    schema = json_schema(sections)
+    lines = [HEAD, "## `include` { #include }", "", schema["properties"]["include"]["description"], ""]
+    supervisor = [each for each in sections if each.in_supervisor]
+    lines += _table("supervisor", SupervisorSettings, added=[each.model for each in supervisor])
+    lines += _table("programs.NAME", ProgramModel)
+    for section in sections:
+        if section.in_program:
+            lines += _table(f"programs.NAME.{section.name}", section.model)
+    lines += _table("fcgi_programs.NAME", FcgiProgramModel, besides=ProgramModel)
+    lines += _table("eventlisteners.NAME", EventListenerModel, besides=ProgramModel)
+    lines += _table("groups.NAME", GroupModel)
+    for section in sections:
+        if not section.in_program and not section.in_supervisor:
+            lines += _table(f"{section.name}.NAME" if section.many else section.name, section.model)
+    return "\n".join(lines)
+
+
+def anchor(name: str) -> str:
+    """What links call a table: ``programs-health`` for ``programs.NAME.health``."""
+    return "-".join(part for part in name.split(".") if part != "NAME")
+
+
+def _sections() -> tuple[ConfigSection, ...]:
     plugins = PluginManager()
     plugins.discover()
-    schema = json_schema(plugins.declare_sections())
-    lines = ["# Configuration", "", "Generated from the models. Sizes may be `64KB`, `50MB`, `1GB`.", ""]
-    for name, table in schema["properties"].items():
-        if name == "include":
-            lines += ["## include", "", table["description"], ""]
-            continue
-        many = isinstance(table.get("additionalProperties"), dict)
-        inner = table["additionalProperties"] if many else table
-        lines += _table(f"{name}.NAME" if many else name, inner, schema["$defs"])
-    return "\n".join(lines)
+    return tuple(sorted(plugins.declare_sections(), key=lambda section: section.name))
 
 
-def command_line() -> str:
-    """Every command with its arguments and options, from the commands themselves."""
-    lines = ["# Command line", "", "Generated from the commands.", ""]
-    lines += _command(click.Context(commands, info_name="kahi"))
-    return "\n".join(lines)
+def _table(
+    name: str,
+    model: type[BaseModel],
+    *,
+    besides: type[BaseModel] | None = None,
+    added: Sequence[type[BaseModel]] = (),
+) -> Iterator[str]:
+    """One table, and those inside of it.
+
+    Args:
+        besides: a model whose keys are all there as well, and are described elsewhere.
+        added: models whose keys stand in the same table.
+    """
+    yield from heading(2, f"`[{name}]`", anchor(name))
+    if besides is not None:
+        yield from ("All keys of [`[programs.NAME]`](#programs), and these:", "")
+    schema = model.model_json_schema()
+    known = frozenset[str]() if besides is None else frozenset(besides.model_fields)
+    fields = {key: field for key, field in model.model_fields.items() if key not in known}
+    rows = list(_rows(name, fields, schema))
+    for more in added:
+        rows += _rows(name, more.model_fields, more.model_json_schema())
+    yield from table(("key", "type", "default", "what it does"), rows)
+    for key, field in fields.items():
+        if (inner := _inner(field)) is not None:
+            yield from _table(f"{name}.{key}", inner)
 
 
-def _command(context: click.Context, above: Sequence[str] = ()) -> Iterator[str]:
-    command = context.command
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    yield from (f"## `{context.command_path}`", "", f"    {usage}", "")
-    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
-        # A paragraph with this mark in front keeps its lines.
-        kept = paragraph.removeprefix("\b\n")
-        yield from (paragraph if kept == paragraph else textwrap.indent(kept, "    "), "")
-    own = [option for option in command.params if isinstance(option, click.Option)]
-    own = [option for option in own if option.opts[-1] not in above]
-    if own:
-        yield from ("| option | |", "|---|---|")
-        for option in own:
-            names, text = option.get_help_record(context) or ("", "")
-            yield f"| `{names}` | {text} |"
-        yield ""
-    if above:
-        yield from (f"And the options of `{context.parent.command_path if context.parent else ''}`.", "")
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None
-            yield from _command(
-                click.Context(found, context, info_name=name), [option.opts[-1] for option in own]
-            )
+def _rows(name: str, fields: dict[str, FieldInfo], schema: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for key, field in fields.items():
+        meaning = field.description or ""
+        if _inner(field) is not None:
+            link = f"[`[{name}.{key}]`](#{anchor(f'{name}.{key}')})"
+            yield code(key), "table", "", f"{meaning} See {link}."
+        else:
+            kind = _type(schema["properties"].get(field.alias or key, {}), schema.get("$defs", {}))
+            yield code(key), kind, _default(key, field), meaning
 
 
-def _table(name: str, table: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
-    yield from (f"## `[{name}]`", "", "| key | default | |", "|---|---|---|")
-    nested: list[tuple[str, dict[str, Any]]] = []
-    for key, value in table["properties"].items():
-        if "$ref" in value:
-            nested.append((key, definitions[value["$ref"].rpartition("/")[2]]))
-        default = json.dumps(value["default"]) if "default" in value else "required"
-        yield f"| `{key}` | `{default}` | {value.get('description', '').replace('|', chr(92) + '|')} |"
-    yield ""
-    for key, inner in nested:
-        yield from _table(f"{name}.{key}", inner, definitions)
+def _inner(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a table inside of a table."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def hooks() -> str:
-    """Every hook of core and of the installed plugins, from the specifications."""
-    plugins = PluginManager()
-    plugins.discover()
-    lines = ["# Hooks", ""]
-    for owner, namespace in plugins.specifications:
-        lines += [f"## Hooks of {owner or 'core'}", "", inspect.getdoc(namespace) or "", ""]
-        for name, function in vars(namespace).items():
-            if hasattr(function, "kahi_spec"):
-                kind = "coroutine" if inspect.iscoroutinefunction(function) else "plain function"
-                arguments = ", ".join(inspect.signature(function).parameters)
-                lines += [f"### `{name}({arguments})`", "", f"A {kind}.", ""]
-                lines += ["```text", inspect.getdoc(function) or "", "```", ""]
-    return "\n".join(lines)
+def _default(key: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.get_default(call_default_factory=True) is None:
+        return "unset"
+    return code(written_default(key, field))
 
 
-def main() -> None:
-    """Write all generated pages into the directory that is named."""
-    directory = Path(sys.argv[1])
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "configuration.md").write_text(configuration(), encoding="utf-8")
-    (directory / "hooks.md").write_text(hooks(), encoding="utf-8")
-    (directory / "command-line.md").write_text(command_line(), encoding="utf-8")
+def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """What may stand there, in words."""
+    if "$ref" in schema:
+        return _type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "enum" in schema:
+        return " or ".join(code(json.dumps(value)) for value in schema["enum"])
+    if "const" in schema:
+        return code(json.dumps(schema["const"]))
+    if "anyOf" in schema:
+        return " or ".join(_distinct(_type(each, definitions) for each in schema["anyOf"]))
+    if isinstance(schema.get("type"), list):
+        return " or ".join(_distinct(_type({**schema, "type": each}, definitions) for each in schema["type"]))
+    match schema.get("type"):
+        case "integer" | "number":
+            return _number(schema)
+        case "array":
+            return f"list of {_type(schema.get('items', {}), definitions) or 'values'}"
+        case "boolean":
+            return "`true` or `false`"
+        case "string":
+            return "text"
+        case "object":
+            return "table"
+        case _:
+            return ""
 
 
-if __name__ == "__main__":
-    main()
+def _number(schema: dict[str, Any]) -> str:
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is not None and most is not None:
+        return f"{kind}, {least} to {most}"
+    if least is not None:
+        return f"{kind}, at least {least}"
+    if "exclusiveMinimum" in schema:
+        return f"{kind}, above {schema['exclusiveMinimum']}"
+    return kind
+
+
+def _distinct(words: Iterable[str]) -> list[str]:
+    return [word for word in dict.fromkeys(words) if word and word != "null"]

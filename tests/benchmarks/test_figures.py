@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from benchmarks.figures import Spread, exponent, fit, percentile
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.figures import Spread, exponent, fit, percentile
 
 NUMBERS = st.floats(-1e6, 1e6)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+
+from benchmarks import report
 from benchmarks.campaign import Outcome, derive_memory
 from benchmarks.figures import Spread
 from benchmarks.machine import Load
 from benchmarks.measures import MEASURES
 from benchmarks.rows import COUNT, MS, ROWS, AtLeastTimes, AtMost, AtMostTimes, Limit, Row, Unit
-
-from benchmarks import report
 
 VERSIONS = {"kahi": "1", "supervisord": "2", "the floor": "3"}
 ABOUT = {

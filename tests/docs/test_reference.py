@@ -1,77 +1,77 @@
-"""What the documents show works."""
+"""The generated pages hold everything that there is, and nothing else."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
-import types
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
 import jsonschema
 import pytest
 
-import kahi.testing
-from kahi.cli.entry import CORE, commands
-from kahi.config.loading import load
+from docs.generate import benchmarks, configuration, diagram, lifecycle
+from docs.generate.site import FRAGMENTS, PAGES, completed
+from kahi.cli import exitcodes
+from kahi.cli.entry import commands
 from kahi.config.models import BackoffModel, FcgiProgramModel, GroupModel, SupervisorSettings
 from kahi.config.sample import sample
 from kahi.config.schema import json_schema
-from kahi.hookspecs import ConfigSection
+from kahi.events import TYPES
+from kahi.lifecycle import TRANSITIONS, Circumstances, Record, Refused, State
 from kahi.plugins import PluginManager
-from kahi.testing import Running
-from kahi_api.ctl.group import COMMANDS
+from kahi_api.errors import CODES, STATUS
+from kahi_api.objects import ProcessObject
 from kahi_api.routes import ENDPOINTS
-
-ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    pytest.param(text, id=f"{path.name}-{number}")
-    for path in DOCUMENTS
-    for number, text in enumerate(
-        re.findall(r"```toml\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
-    )
-]
-
-VARIABLES = {
-    "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/x",
-    "PAGERDUTY_KEY": "R0123456789abcdefghijklmnopqrstu",
-    "AUDIT_SECRET": "s",
-    "AUDIT_TOKEN": "t",
-    "KAHI_PASSWORD_HASH": "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
-}
-"""What the documents take from the environment."""
+from kahi_metrics.families import STATES
+from tests.docs.blocks import DOCS
+from tests.metrics.test_rendering import OF_WEBHOOKS, SPECIFIED
+from tests.support import ROOT
 
 
-@pytest.fixture(scope="module")
-def sections() -> tuple[ConfigSection, ...]:
-    """Tables of all official plugins."""
+@cache
+def page(name: str) -> str:
+    """A generated page."""
+    return PAGES[f"reference/{name}.md"]()
+
+
+def sections() -> PluginManager:
     plugins = PluginManager()
     plugins.discover()
-    return plugins.declare_sections()
+    return plugins
 
 
-@pytest.mark.parametrize("text", BLOCKS)
-def test_configurations_load_without_a_warning(
-    text: str, tmp_path: Path, sections: tuple[ConfigSection, ...]
-) -> None:
-    path = tmp_path / "kahi.toml"
-    path.write_text(text)
-    config = load(str(path), sections=sections, environ=VARIABLES)
-    assert config.groups
-    assert not config.warnings
+def test_every_key() -> None:
+    text = page("configuration")
+    for model in (SupervisorSettings, FcgiProgramModel, GroupModel, BackoffModel):
+        for key in model.model_fields:
+            assert f"| `{key}` |" in text
+    for section in sections().declare_sections():
+        if not section.in_program and not section.in_supervisor:
+            assert f"{{ #{section.name} }}" in text
+        for key in section.model.model_fields:
+            assert f"| `{key}` |" in text
+    assert "## `[server.unix]` { #server-unix }" in text
+    assert '| `umask` | text or whole number | `"022"` |' in text
+    assert "| `environment` | table | `{}` |" in text
 
 
-@pytest.mark.parametrize("text", [*BLOCKS, pytest.param(sample(), id="sample")])
-def test_the_schema_accepts_what_loads(text: str, sections: tuple[ConfigSection, ...]) -> None:
-    schema = json_schema(sections)
+def test_no_key_lacks_its_meaning() -> None:
+    for line in page("configuration").splitlines():
+        if line.startswith("| `"):
+            assert not line.endswith("|  |"), line
+            assert line.split(" | ")[1], line
+
+
+def test_the_schema_accepts_the_sample() -> None:
+    schema = json_schema(sections().declare_sections())
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(tomllib.loads(text), schema)
+    jsonschema.validate(tomllib.loads(sample()), schema)
 
 
 def test_the_schema_refuses_mistakes() -> None:
@@ -86,120 +86,124 @@ def test_the_schema_refuses_mistakes() -> None:
             jsonschema.validate({"programs": {"web": table}}, schema)
 
 
-def test_the_generated_reference_has_every_key(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
-    text = (tmp_path / "configuration.md").read_text(encoding="utf-8")
-    for model in (SupervisorSettings, FcgiProgramModel, GroupModel, BackoffModel):
-        for key in model.model_fields:
-            assert f"| `{key}` |" in text
-    assert "## `[server.unix]`" in text
+def _all_commands(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
+            yield from _all_commands(click.Context(command, context, info_name=name))
 
 
-def test_the_generated_reference_has_every_option(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
-    text = (tmp_path / "command-line.md").read_text(encoding="utf-8")
-    for name in CORE:
-        assert f"## `kahi {name}`" in text
-    for name in COMMANDS:
-        assert f"## `kahi ctl {name}`" in text
-    for option in ("--no-wait", "--watch", "--types A,B", "-p, --password PASSWORD", "--algorithm"):
-        assert option in text
+def test_every_command_with_every_option() -> None:
+    text = page("command-line")
+    for context in _all_commands(click.Context(commands, info_name="kahi")):
+        assert f"`{context.command_path}` {{ #{context.command_path.replace(' ', '-')} }}" in text
+        for option in context.command.params:
+            if isinstance(option, click.Option):
+                assert option.opts[-1] in text
 
 
-def _command_lines() -> list[str]:
-    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("kahi ")]
+def test_every_exit_code_means_something() -> None:
+    numbers = {value for name, value in vars(exitcodes).items() if name.isupper() and isinstance(value, int)}
+    assert numbers == set(exitcodes.MEANINGS)
+    for number in numbers:
+        assert f"| `{number}` |" in page("exit-codes")
 
 
-@pytest.mark.parametrize("line", _command_lines())
-def test_command_lines_are_understood(line: str) -> None:
-    context = click.Context(commands, info_name="kahi")
-    words = shlex.split(line)[1:]
-    while isinstance(context.command, click.Group):
-        _, command, words = context.command.resolve_command(context, words)
-        assert command is not None
-        context = command.make_context(command.name, words, parent=context)
-        words = [*context._protected_args, *context.args]
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
-def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (path.parent / target).exists(), target
-
-
-def test_every_command_and_route_is_in_the_reference() -> None:
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    for name in CORE:
-        assert f"kahi {name}" in text
-    rows = "".join(line.partition(" |")[0] for line in text.splitlines() if line.startswith("| `kahi ctl"))
-    for name in COMMANDS:
-        assert re.search(rf"\b{name}\b", rows), name
+def test_every_route_and_object() -> None:
+    text = page("api")
     for endpoint in ENDPOINTS:
-        last = endpoint.path.replace("{name}/log/{stream}", "{name}/log/{stdout,stderr}")
-        assert endpoint.path in text or last in text or endpoint.path.rpartition("/")[2] in text, (
-            endpoint.path
-        )
+        path = re.sub(r"\{(\w+):\w+\}", r"{\1}", endpoint.path)
+        assert f"### `{endpoint.method} {path}` {{" in text
+    for field in ProcessObject.__annotations__:
+        assert f"| `{field}` |" in text
 
 
-def test_the_reference_names_no_command_that_is_not_there() -> None:
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    for words in re.findall(r"^\| `kahi ctl ([a-z\\|]+)", text, re.MULTILINE):
-        assert set(words.replace("\\", "").split("|")) <= set(COMMANDS)
-    for words in re.findall(r"^\| `kahi ((?!ctl)[a-z-]+)", text, re.MULTILINE):
-        assert (
-            subprocess.run(
-                [sys.executable, "-m", "kahi", words, "--help"], capture_output=True, check=False
-            ).returncode
-            == 0
-        )
+def test_every_error_of_the_api() -> None:
+    for status, word in (*STATUS.values(), *CODES.items()):
+        assert re.search(rf"^\| {status} [^|]+\| `{word}` \|", page("errors"), re.MULTILINE), word
 
 
-def test_every_hook_is_in_the_generated_reference(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
-    text = (tmp_path / "hooks.md").read_text(encoding="utf-8")
-    plugins = PluginManager()
-    plugins.discover()
-    for _, namespace in plugins.specifications:
+def test_every_event() -> None:
+    text = page("events")
+    for name in TYPES:
+        assert f"| [`{name}`](#" in text
+        assert text.count(f"`{name}`") + text.count(name.replace("_STATE_", "_STATE_CHANGE_")) >= 2
+
+
+def test_every_metric_with_its_labels() -> None:
+    text = page("metrics")
+    for name, labels in {**SPECIFIED, **OF_WEBHOOKS}.items():
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        assert set(re.findall(r"`(\w+)`", row.split(" | ")[2])) == labels
+    assert STATES in text
+
+
+def test_every_hook() -> None:
+    text = page("hooks")
+    for _, namespace in sections().specifications:
         for name, function in vars(namespace).items():
             if hasattr(function, "kahi_spec"):
                 assert f"### `{name}({', '.join(inspect.signature(function).parameters)})`" in text
-                assert "Called" in function.__doc__, f"{name} does not say when it is called"
-                assert "xception" in function.__doc__, f"{name} does not say what an exception does"
-                assert "0.1" in function.__doc__, f"{name} does not say since when it is there"
+                for word in ("Called", "Exception", "Since", "Example"):
+                    assert f"    {word}:" in function.__doc__, f"{name} does not say {word}"
+    assert "**Called**:" in text
 
 
-def test_the_plugin_of_the_document_is_one() -> None:
-    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found
-    plugin = types.ModuleType("kahi_notify")
-    exec(found[1], vars(plugin))
-    plugins = PluginManager()
-    plugins.register(plugin, "notify")
-    assert [section.name for section in plugins.declare_sections()] == ["notify"]
-    assert [service.name for _, service in plugins.services(None)] == ["writer"]  # type: ignore[arg-type]
-    assert plugins.list()[0].status == "active"
+def test_the_drawing_has_every_transition() -> None:
+    drawn = {
+        (source, target): set(events.split())
+        for source, target, events in re.findall(
+            r'data-from="(\w+)" data-to="(\w+)" data-events="([\w ]+)"', diagram.drawing()
+        )
+    }
+    for state, row in TRANSITIONS.items():
+        for event in row:
+            targets = {result.state for result in lifecycle.outcomes()[state, event]} - {state}
+            for target in targets:
+                assert event.__name__ in drawn[state.name, target.name]
+    assert set(re.findall(r'data-state="(\w+)"', diagram.drawing())) == {state.name for state in State}
 
 
-def test_the_tests_of_the_document_pass(
-    supervise: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    code, tests = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    plugin = types.ModuleType("kahi_notify")
-    exec(code, vars(plugin))
-    monkeypatch.setitem(sys.modules, "kahi_notify", plugin)
-    found: dict[str, Callable[..., None]] = {}
-    exec(tests, found)
-    found["test_it_is_a_plugin"]()
-    found["test_who_gives_up_is_noted"](supervise, tmp_path)
+def test_the_transition_table_says_what_the_table_in_the_code_does() -> None:
+    outcomes = lifecycle.outcomes()
+    assert set(outcomes) == {(state, event) for state, row in TRANSITIONS.items() for event in row}
+    for (state, event), results in outcomes.items():
+        if not results:
+            with pytest.raises(Refused):
+                TRANSITIONS[state][event](Record(state=state), event(), Circumstances(0.0))  # type: ignore[call-arg]
+    rows = lifecycle.transition_table().splitlines()
+    assert [line.split("|")[1].strip(" *") for line in rows[2:9]] == [state.name for state in State]
+    assert rows[0].count("|") == len(TRANSITIONS[State.STOPPED]) + 2
 
 
-def test_the_kit_for_tests_is_documented_whole() -> None:
-    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    for name in (*kahi.testing.__all__, *vars(Running)):
-        if not name.startswith("_") and name not in ("Running", "context", "directory"):
-            assert re.search(rf"`(clock\.|.*kahi\.testing\.)?{name}\b", text), name
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_fragments_stand_in_a_page(name: str) -> None:
+    mark = f"<!-- generated: {name} -->"
+    (path,) = (path for path in DOCS.rglob("*.md") if mark in path.read_text(encoding="utf-8"))
+    assert mark not in completed(path.read_text(encoding="utf-8"))
+
+
+def test_results_of_benchmarks_become_a_table() -> None:
+    printed = (
+        "# two cores, 2026-11-25\n\n"
+        f"{'':44}{'kahi':>14}{'supervisord':>14}{'ratio':>9}\n"
+        f"{'restart, median':44}{'3.1 ms':>14}{'1026.0 ms':>14}{0.003:9.3f}\n"
+    )
+    assert benchmarks.results_table(printed).splitlines() == [
+        "two cores, 2026-11-25",
+        "",
+        "| measure | kahi | supervisord | ratio |",
+        "|---|---|---|---|",
+        "| restart, median | 3.1 ms | 1026.0 ms | 0.003 |",
+    ]
+
+
+def test_links_name_tables_by_their_anchors() -> None:
+    assert configuration.anchor("programs.NAME.health") == "programs-health"
+
+
+def test_pages_can_be_written_without_the_site(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "docs.generate", tmp_path], check=True, cwd=ROOT)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md")} == set(PAGES)

@@ -1,4 +1,4 @@
-"""The examples of docs/client.md, against a daemon."""
+"""The examples of docs/how-to/client.md, against a daemon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kahi_api.client import Client
 from tests.support import ROOT, Daemon, eventually, python
 
 BLOCKS = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "client.md").read_text(encoding="utf-8"), re.DOTALL
+    r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / "client.md").read_text(encoding="utf-8"), re.DOTALL
 )
 
 CODE = (

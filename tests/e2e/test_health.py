@@ -293,7 +293,7 @@ def test_only_the_process_and_its_group_may_speak(daemon: Start, short_tmp: Path
 
 
 def test_the_example_of_the_documents_works(daemon: Start) -> None:
-    text = (ROOT / "docs" / "health-checks.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "health-checks.md").read_text(encoding="utf-8")
     code = text.partition("```python\n")[2].partition("```")[0]
     running = daemon(checked("web", "notify = true\ninterval = 2", python(code)))
     wait_for_health(running, "web", "healthy")

@@ -256,7 +256,7 @@ def test_listeners_start_first_and_stop_last(daemon: Start) -> None:
 
 
 def test_the_example_of_the_documents_works(daemon: Start, short_tmp: Path) -> None:
-    text = (ROOT / "docs" / "event-listeners.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "event-listeners.md").read_text(encoding="utf-8")
     code = text.partition("```python\n")[2].partition("```")[0]
     (short_tmp / "watch.py").write_text(code)
     running = daemon(

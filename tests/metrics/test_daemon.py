@@ -212,7 +212,9 @@ def test_collectors_of_plugins(daemon: Start, short_tmp: Path) -> None:
 
 
 def test_the_plugin_that_is_documented(daemon: Start, short_tmp: Path) -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "metrics.md").read_text(
+        encoding="utf-8"
+    )
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found
     running = daemon(SLEEPER, environ=install_plugin(short_tmp, "mailer", found[1]))

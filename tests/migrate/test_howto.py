@@ -1,4 +1,4 @@
-"""What docs/move-from-supervisord.md shows is what happens."""
+"""What docs/how-to/replace-supervisord.md shows is what happens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from kahi_migrate.hookspecs import kahi_export_formats, kahi_migrate_formats
 from tests.support import ROOT, install_plugin
 
-TEXT = (ROOT / "docs" / "move-from-supervisord.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "how-to" / "replace-supervisord.md").read_text(encoding="utf-8")
 Kahi = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -53,7 +53,7 @@ def test_the_plugin_works(kahi: Kahi, tmp_path: Path) -> None:
 @pytest.mark.parametrize("hook", [kahi_migrate_formats, kahi_export_formats])
 def test_the_hooks_are_documented(hook: Callable[..., object]) -> None:
     assert hook.__name__ in TEXT
-    assert "Since 0.1." in (hook.__doc__ or "")
+    assert "Since: 0.1" in (hook.__doc__ or "")
 
 
 def test_the_formats_are_named() -> None:

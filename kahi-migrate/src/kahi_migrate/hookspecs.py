@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 def kahi_migrate_formats() -> Sequence[SourceFormat]:  # type: ignore[empty-body]
     """Give formats that `kahi migrate` can read.
 
-    Called once by each `kahi migrate`, never by the daemon. A format whose name another plugin has
-    given already is refused with an error that names both. An exception is logged; the formats of
-    others can be used all the same. Since 0.1.
+    A format whose name another plugin has given already is refused with an error that names both.
+
+    Called: once by each `kahi migrate`, never by the daemon.
+    Exception: logged; the formats of others can be used all the same.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_migrate_formats():
+            return [SourceFormat("programs", "one program a line", recognise, read)]
     """
 
 
@@ -26,6 +33,14 @@ def kahi_migrate_formats() -> Sequence[SourceFormat]:  # type: ignore[empty-body
 def kahi_export_formats() -> Sequence[TargetFormat]:  # type: ignore[empty-body]
     """Give formats that `kahi export` can write.
 
-    Called once by each `kahi export`, never by the daemon. Names and exceptions are dealt with as
-    for ``kahi_migrate_formats``. Since 0.1.
+    A format whose name another plugin has given already is refused with an error that names both.
+
+    Called: once by each `kahi export`, never by the daemon.
+    Exception: logged; the formats of others can be used all the same.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_export_formats():
+            return [TargetFormat("runit", "directories for runit", write)]
     """

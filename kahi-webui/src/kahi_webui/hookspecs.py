@@ -53,10 +53,16 @@ class Column:
 
 @hookspec
 def kahi_webui_pages(ctx: PluginContext) -> Sequence[Page]:  # type: ignore[empty-body]
-    """Add pages.
+    """Add pages, each shown in the frame of the web page and linked from its head.
 
-    Called once each time the server starts, in the event loop; plain function. An exception is
-    logged and counted, and the page goes without. Since 0.1.
+    Called: once each time the server starts, in the event loop.
+    Exception: logged and counted, and the web page goes without.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_webui_pages(ctx):
+            return [Page("shifts", "Shifts", shifts)]
     """
 
 
@@ -64,6 +70,12 @@ def kahi_webui_pages(ctx: PluginContext) -> Sequence[Page]:  # type: ignore[empt
 def kahi_webui_columns(ctx: PluginContext) -> Sequence[Column]:  # type: ignore[empty-body]
     """Add columns to the overview.
 
-    Called once each time the server starts, in the event loop; plain function. An exception here,
-    or in a column's ``value``, is logged and counted; the cell stays empty. Since 0.1.
+    Called: once each time the server starts, in the event loop.
+    Exception: logged and counted, in a column's ``value`` too; the cell stays empty.
+    Since: 0.1
+
+    Example:
+        @hookimpl
+        def kahi_webui_columns(ctx):
+            return [Column("owner", lambda process: owners.get(process.name, ""))]
     """

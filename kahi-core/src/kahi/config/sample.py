@@ -99,7 +99,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _key(key: str, field: FieldInfo, *, active: bool) -> Iterator[str]:
     yield f"# {field.description}"
     required = active and field.is_required()
-    yield f"{'' if required else '# '}{key} = {_value(key, field)}"
+    yield f"{'' if required else '# '}{key} = {written_default(key, field)}"
 
 
 def _is_table(field: FieldInfo) -> bool:
@@ -107,7 +107,8 @@ def _is_table(field: FieldInfo) -> bool:
     return isinstance(default, (dict, BaseModel))
 
 
-def _value(key: str, field: FieldInfo) -> str:
+def written_default(key: str, field: FieldInfo) -> str:
+    """The default of a key as it is written in a file; an example where that can not be."""
     value: Any = _example(key, field) if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         # Unset, which can not be written: show what it may be.
