@@ -257,6 +257,7 @@ TARGETS = {
                 "toml", b"[programs.x]\n", b"command", b"include = [", b"numprocs = ", b"${HOME}", b"%(here)s"
             ),
         ),
+        ((b"' \x1c x[",),),
     ),
     "ini": Target(check_ini, (mutated("ini", b"\n ", b" ;", b" #", b"[program:x]\n", b"key=value\n"),)),
     "migration": Target(
@@ -281,7 +282,7 @@ TARGETS = {
     "sse": Target(
         check_sse,
         (mutated("sse", b"data: ", b"\n\n", b"event: ", b"id: ", b":\n", b"\r"), PLACES),
-        ((b":\n\nid:\r", [3]),),
+        ((b":\n\nid:\r", [3]), (b":\n\r\r\nx\n\n", [5])),
     ),
     "dotenv": Target(check_dotenv, (mutated("dotenv", b"export ", b"A=", b"\\n", b" #"),), ((b"\x0b\0",),)),
     "dotenv_round_trip": Target(

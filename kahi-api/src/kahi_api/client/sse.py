@@ -26,15 +26,13 @@ class ServerEvent:
 
 def events(chunks: Iterable[bytes]) -> Iterator[ServerEvent | None]:
     """Parse a stream; None stands for a comment, by which the server shows that it lives."""
-    rest = b""
+    rest = held = b""
     for chunk in chunks:
-        rest += chunk
+        text = held + chunk
         # A carriage return at the end waits: its line feed may still be on the way.
-        rest, held = (rest[:-1], b"\r") if rest.endswith(b"\r") else (rest, b"")
-        if b"\r" in rest:
-            rest = rest.replace(b"\r\n", b"\n")
+        held = b"\r" if text.endswith(b"\r") else b""
+        rest += text.removesuffix(b"\r").replace(b"\r\n", b"\n")
         *blocks, rest = rest.split(b"\n\n")
-        rest += held
         for block in blocks:
             yield _event(block.decode("utf-8", "replace"))
 

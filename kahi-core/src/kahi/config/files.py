@@ -126,7 +126,7 @@ def _syntax_error(error: str, text: str) -> tuple[str, int]:
     if not message:
         return f"is not TOML: {error}", 0
     digits = "".join(char if char.isdigit() else " " for char in place).split()
-    line = int(digits[0]) if digits else max(1, len(text.splitlines()))
+    line = int(digits[0]) if digits else text.removesuffix("\n").count("\n") + 1
     return f"is not TOML: {message}", line
 
 
