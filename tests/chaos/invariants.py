@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.chaos import plugin
 from tests.chaos.accounting import problems, records_of, shown_lines
 from tests.chaos.curves import JUDGED_AFTER, MOST_GROWTH, growth
-from tests.chaos.observation import GUARDIAN, Seen, is_still_there, zombies_of
+from tests.chaos.observation import GUARDIAN, Seen, is_still_there, tagged, zombies_of
 from tests.chaos.readers import BOUND
 from tests.chaos.shape import LISTENERS
 from tests.chaos.world import World
@@ -160,15 +160,20 @@ def exactly_what_is_wanted_runs(world: World, memory: Memory) -> Iterator[str]:
             yield f"the API says that {name} is {states.get(name)}"
 
 
-def memory_is_flat(world: World, memory: Memory) -> Iterator[str]:
-    """In a run that is long enough to tell."""
+def the_curves_are_flat(world: World, memory: Memory) -> Iterator[str]:
+    """At peace, in a run that is long enough to tell."""
     at_peace = [each for each in world.samples if each.at_peace]
     if world.seconds < JUDGED_AFTER:
         return
-    for what in ("resident", "proportional"):
+    for what, most in MOST_GROWTH.items():
         more = growth(at_peace, what)
-        if more > MOST_GROWTH:
-            yield f"{what} memory at peace grew by {more / 2**20:.1f} MiB after the warm-up"
+        if more > most:
+            yield f"{what} at peace grew by {more:.1f} after the warm-up (at most {most})"
+
+
+def nobody_outlives_the_daemon(world: World, memory: Memory) -> Iterator[str]:
+    """When it has ended in order, nobody whom it started is there."""
+    yield from (f"{each} is still there" for each in tagged(world.tag))
 
 
 ALWAYS: tuple[Invariant, ...] = (
@@ -193,4 +198,14 @@ STOPPED: tuple[Invariant, ...] = (
 STARTED: tuple[Invariant, ...] = (exactly_what_is_wanted_runs,)
 """What holds soon after everything was started."""
 
-AT_THE_END: tuple[Invariant, ...] = (memory_is_flat,)
+AT_THE_END: tuple[Invariant, ...] = (the_curves_are_flat,)
+
+ENDED: tuple[Invariant, ...] = (
+    nobody_outlives_the_daemon,
+    every_byte_is_accounted_for,
+    what_was_done_was_answered,
+    events_come_without_gaps,
+    logs_are_followed_without_gaps,
+    the_log_has_no_traceback,
+)
+"""What holds soon after the daemon has ended, whatever was going on."""

@@ -137,38 +137,29 @@ class LogReader(threading.Thread):
 
 
 class StalledReader:
-    """Opens a stream and does not read it, until it is released.
-
-    Args:
-        target: ``events``, or the process whose log it is.
-    """
+    """Opens a stream and does not read it, until it is released."""
 
     def __init__(self, path: Path, target: str) -> None:
         self.target = target
         self._connection = connect(path)
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        where = (
-            "/api/v1/events/stream" if target == "events" else f"/api/v1/processes/{target}/log/stdout/stream"
-        )
-        self._connection.sendall(request("GET", where))
+        self._connection.sendall(request("GET", target))
 
     def release(self) -> list[str]:
         """Read what is there, and close; what is wrong with it."""
         self._connection.settimeout(READS_FOR)
+        serials, offsets = Serials(), Offsets()
         try:
-            checked = Serials() if self.target == "events" else Offsets()
             for event in parse_events(_chunks(self._connection)):
                 if event is None:
                     continue
-                if isinstance(checked, Serials):
-                    checked.take(happened(event))
-                elif checked.last is None:
-                    checked.last = log_piece(event, 0).offset
-                else:
-                    checked.take(log_piece(event, checked.last))
+                if self.target.endswith("/events/stream"):
+                    serials.take(happened(event))
+                elif self.target.endswith("/log/stdout/stream"):
+                    offsets.take(log_piece(event, offsets.last or 0))
         finally:
             self._connection.close()
-        return [f"stalled reader of {self.target}: {problem}" for problem in checked.problems]
+        return [f"stalled reader of {self.target}: {each}" for each in (*serials.problems, *offsets.problems)]
 
 
 def _chunks(connection: socket.socket) -> Iterator[bytes]:

@@ -8,13 +8,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from tests.chaos import invariants
 from tests.chaos.curves import growth, table, write_csv
 from tests.chaos.invariants import Invariant, Memory
-from tests.chaos.observation import tagged
-from tests.chaos.sequence import Kind, actions
+from tests.chaos.sequence import Action, Kind, actions
+from tests.chaos.shape import Shape
 from tests.chaos.world import World
 
 LOOKS = 1.0
@@ -24,6 +25,9 @@ PATIENCE = 20.0
 """Seconds in which what holds soon has to hold."""
 
 SHOWN_ACTIONS = 30
+
+LAST_ACTIONS = 30
+"""Between the last peace and the end of the daemon."""
 
 
 class Broken(Exception):
@@ -75,27 +79,37 @@ def _run(world: World, seed: int, seconds: float, outcome: Outcome, last: deque[
     memory = Memory()
     _come_to_peace(world, memory)
     looked = 0.0
-    for action in actions(seed):
+    sequence = actions(seed)
+    for action in sequence:
         if world.seconds >= seconds:
             break
-        outcome.counts[action.kind.name.lower()] += 1
-        last.append(f"{world.seconds:8.2f} {action}")
-        if action.kind is Kind.PEACE:
-            world.shape = action.shape
-            _come_to_peace(world, memory)
-        else:
-            world.perform(action)
+        _do(action, world, memory, outcome, last)
         if world.seconds - looked >= LOOKS:
             looked = world.seconds
             world.note_sample()
             _check(invariants.ALWAYS, world, memory)
-        time.sleep(action.pause)
+    world.shape = Shape()
     _come_to_peace(world, memory)
     _check((*invariants.ALWAYS, *invariants.AT_THE_END), world, memory)
+    # The end comes in the middle of everything.
+    for action in islice(sequence, LAST_ACTIONS):
+        _do(action, world, memory, outcome, last)
     code = world.end()
     if code:
         raise Broken("the_daemon_ends_in_order", [f"exit code {code}"])
-    _soon(world, memory, _nothing_at_all)
+    for invariant in invariants.ENDED:
+        _soon(world, memory, invariant)
+
+
+def _do(action: Action, world: World, memory: Memory, outcome: Outcome, last: deque[str]) -> None:
+    outcome.counts[action.kind.name.lower()] += 1
+    last.append(f"{world.seconds:8.2f} {action}")
+    if action.kind is Kind.PEACE:
+        world.shape = action.shape
+        _come_to_peace(world, memory)
+    else:
+        world.perform(action)
+    time.sleep(action.pause)
 
 
 def _come_to_peace(world: World, memory: Memory) -> None:
@@ -109,11 +123,6 @@ def _come_to_peace(world: World, memory: Memory) -> None:
     for invariant in invariants.STARTED:
         _soon(world, memory, invariant)
     _check(invariants.ALWAYS, world, memory)
-
-
-def _nothing_at_all(world: World, memory: Memory) -> list[str]:
-    """When the daemon has ended, nobody whom it started is there."""
-    return [f"{each} is still there" for each in tagged(world.tag)]
 
 
 def _check(chosen: Sequence[Invariant], world: World, memory: Memory) -> None:

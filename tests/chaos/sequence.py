@@ -79,6 +79,19 @@ CONTROLS = (
     "reread",
     "restart brief",
     "signal USR1 left",
+    "remove pair",
+    "add pair",
+    "remove steady",
+    "add steady",
+)
+STREAMS = (
+    "/api/v1/events/stream",
+    "/api/v1/processes/shown/log/stdout/stream",
+    "/api/v1/processes/stubborn/log/stdout/stream",
+    "/api/v1/processes/steady_0/log/stdout/stream",
+    "/api/v1/processes/stubborn/attach",
+    "/api/v1/log/stream",
+    "/live",
 )
 PAGES = ("/", "/metrics", "/api/v1/processes", "/healthz", "/config", "/api/v1/openapi.json")
 
@@ -135,7 +148,7 @@ def _break(dice: random.Random, shape: Shape) -> Action:
 
 
 def _stall(dice: random.Random, shape: Shape) -> Action:
-    return Action(Kind.STALL, dice.choice(("events", "shown", "stubborn", "steady_0")), shape=shape)
+    return Action(Kind.STALL, dice.choice(STREAMS), shape=shape)
 
 
 def _feed(dice: random.Random, shape: Shape) -> Action:

@@ -111,11 +111,12 @@ class World:
 
     def end(self) -> int:
         """End the daemon in order; returns its exit code."""
+        self.disk.free(self.daemon.pid)
         self.prober.end()
-        self.events.end()
-        for reader in self.logs:
+        code = self.daemon.terminate()
+        for reader in (self.events, *self.logs):
             reader.end()
-        return self.daemon.terminate()
+        return code
 
     def close(self) -> None:
         """Leave nothing behind, whatever the state."""
