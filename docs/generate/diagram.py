@@ -67,7 +67,7 @@ def drawing() -> str:
 
 def _lines() -> Iterator[str]:
     yield (
-        f'<svg class="lifecycle" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<div class="lifecycle"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'aria-label="The states of a process and the events that lead from one to another" '
         'xmlns="http://www.w3.org/2000/svg">'
     )
@@ -84,7 +84,7 @@ def _lines() -> Iterator[str]:
     yield from texts
     for state, place in PLACES.items():
         yield _box(state, place)
-    yield "</svg>"
+    yield "</svg></div>"
 
 
 def _box(state: State, place: Point) -> str:

@@ -19,6 +19,7 @@ from docs.generate import (
     hooks,
     lifecycle,
     metrics,
+    packages,
     security,
 )
 
@@ -42,6 +43,7 @@ FRAGMENTS: Final[Mapping[str, Callable[[], str]]] = {
     "lifecycle table": lifecycle.transition_table,
     "lifecycle events": lifecycle.event_table,
     "benchmarks": benchmarks.fragment,
+    "packages": packages.fragment,
     "security": security.fragment,
 }
 """Parts of pages that are written by hand: each takes the place of ``<!-- generated: NAME -->``."""

@@ -15,6 +15,9 @@ import click
 import jsonschema
 import pytest
 
+from benchmarks import report
+from benchmarks.__main__ import write
+from benchmarks.campaign import Outcome
 from docs.generate import benchmarks, configuration, diagram, lifecycle
 from docs.generate.site import FRAGMENTS, PAGES, completed
 from kahi.cli import exitcodes
@@ -32,6 +35,7 @@ from kahi_metrics.families import STATES
 from tests.docs.blocks import DOCS
 from tests.metrics.test_rendering import OF_WEBHOOKS, SPECIFIED
 from tests.support import ROOT
+from tests.test_boundaries import FLOORS
 
 
 @cache
@@ -185,19 +189,24 @@ def test_fragments_stand_in_a_page(name: str) -> None:
     assert mark not in completed(path.read_text(encoding="utf-8"))
 
 
-def test_results_of_benchmarks_become_a_table() -> None:
-    printed = (
-        "# two cores, 2026-11-25\n\n"
-        f"{'':44}{'kahi':>14}{'supervisord':>14}{'ratio':>9}\n"
-        f"{'restart, median':44}{'3.1 ms':>14}{'1026.0 ms':>14}{0.003:9.3f}\n"
-    )
-    assert benchmarks.results_table(printed).splitlines() == [
-        "two cores, 2026-11-25",
-        "",
-        "| measure | kahi | supervisord | ratio |",
-        "|---|---|---|---|",
-        "| restart, median | 3.1 ms | 1026.0 ms | 0.003 |",
-    ]
+def test_results_of_benchmarks_are_shown_where_there_are_some(tmp_path: Path) -> None:
+    assert benchmarks.fragment(tmp_path) == benchmarks.NOTHING
+    outcome = Outcome()
+    about = {"begun": "2026-11-25", "seconds": 60.0, "quick": False, "processors": 2, "processor": "x"}
+    about |= {"memory": 2**33, "kernel": "6.18", "load_before": 0.1, "load_after": 0.2}
+    write(tmp_path, report.markdown(outcome, {"kahi": "0.1.0"}, about), {})
+    shown = benchmarks.fragment(tmp_path)
+    assert shown.startswith("2026-11-25, 60 s")
+    assert "| measure | kahi 0.1.0 | goal |" in shown
+
+
+def test_the_floors_of_the_document_are_those_that_are_enforced() -> None:
+    text = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (.+?) \|", text, re.MULTILINE)
+    assert {number for number, _ in rows} == set("0123456")
+    for number, rooms in rows:
+        for room in re.findall(r"`(\w+)`", rooms):
+            assert FLOORS[room] == int(number), room
 
 
 def test_links_name_tables_by_their_anchors() -> None:
