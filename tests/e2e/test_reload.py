@@ -323,6 +323,10 @@ def test_groups_come_and_go(daemon: Start) -> None:
     assert running.ctl("remove", "a").stdout == "a: removed\n"
     assert running.ctl("avail").stdout == "a: not active\nb: active\n"
     assert set(running.processes()) == {"b"}
+    running.write_config(f"[programs.a]\n{SLEEPER}\numask = '077'\n[programs.b]\n{SLEEPER}\n")
+    assert running.ctl("update").stdout == "nothing changed\n", (
+        "nobody is told of a restart that there is not"
+    )
     assert running.ctl("add", "a").stdout == "a: added\n"
     running.wait_for("a", "RUNNING")
     assert running.ctl("add", "a").stderr == "kahi: a: already added\n"

@@ -70,7 +70,7 @@ class Reloader:
         """Report what `apply` would do. Raises ConfigError."""
         new = await anyio.to_thread.run_sync(self._load)
         current = self._current()
-        return _report(diff(current, new), current, new)
+        return _report(diff(current, new), current, new, self._supervisor.groups)
 
     async def apply(self, only: Sequence[str] | None = None) -> ReloadReport:
         """Read and apply, or only what concerns the groups named.
@@ -98,11 +98,11 @@ class Reloader:
         old, current = supervisor.config, self._current()
         if only is not None:
             new = _limited(current, new, frozenset(only))
-        changes = diff(current, new)
+        changes, active = diff(current, new), frozenset(supervisor.groups)
         supervisor.config = new
         await self._carry_out(self._plan(changes))
         self.reloads += 1
-        report = _report(changes, old, new)
+        report = _report(changes, old, new, active)
         for problem in pending_settings(old, new):
             log.warning("%s", problem)
         if supervisor.on_reloaded is not None:
@@ -204,12 +204,13 @@ def _limited(old: Config, new: Config, only: frozenset[str]) -> Config:
     return old.with_groups(dict(sorted(groups.items())))
 
 
-def _report(changes: ConfigDiff, old: Config, new: Config) -> ReloadReport:
-    restarted = {name: keys for change in changes.changed for name, keys in change.restarted.items()}
+def _report(changes: ConfigDiff, old: Config, new: Config, active: Container[str]) -> ReloadReport:
+    """What ``changes`` come to; a group that an operator has removed changes for nobody to see."""
+    changed = [change for change in changes.changed if change.definition.name in active]
     return ReloadReport(
         added=tuple(group.name for group in changes.added),
-        changed=tuple(change.definition.name for change in changes.changed),
+        changed=tuple(change.definition.name for change in changed),
         removed=tuple(group.name for group in changes.removed),
-        restarted=restarted,
+        restarted={name: keys for change in changed for name, keys in change.restarted.items()},
         warnings=(*new.warnings, *pending_settings(old, new)),
     )
