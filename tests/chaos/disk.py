@@ -15,6 +15,9 @@ SIZE = "16m"
 class SmallDisk:
     """A file system in memory, mounted on ``place``."""
 
+    spares_console = True
+    """Whether what the daemon prints has room, even while the disk is full."""
+
     def __init__(self, place: Path) -> None:
         self._place = place
         self._ballast = place / "ballast"
@@ -44,6 +47,8 @@ class SmallDisk:
 
 class LimitedFiles:
     """No file of the daemon may grow beyond a size, as long as the disk counts as full."""
+
+    spares_console = False
 
     def __init__(self, place: Path) -> None:
         place.mkdir()
