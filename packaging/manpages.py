@@ -20,6 +20,7 @@ import click
 from kahi.build import build
 from kahi.cli.builtin import CORE
 from kahi.cli.entry import COMMAND_GROUP, commands
+from kahi.cli.exitcodes import MEANINGS, NOT_RUNNING, UNKNOWN_NAME
 from kahi.entrypoints import entry_points
 from kahi.version import __version__
 
@@ -33,15 +34,8 @@ TITLES: Final = {
 }
 """Programs that have no command line of their own, by distribution."""
 
-EXIT_STATUS: Final = (
-    ("0", "It is done."),
-    (
-        "1",
-        "It failed; the error is one line on stderr. KAHI_DEBUG=1 shows where it arose.",
-    ),
-    ("2", "The command line is wrong."),
-    ("130", "Ended by Ctrl-C."),
-)
+OF_STATUS: Final = (NOT_RUNNING, UNKNOWN_NAME)
+"""Exit codes that are told on the pages of `kahi ctl status` and of everything above it."""
 
 
 def pages() -> Iterator[tuple[str, str, str]]:
@@ -56,7 +50,11 @@ def pages() -> Iterator[tuple[str, str, str]]:
             yield owners.get(name, "kahi-core"), ctx.command_path.replace(" ", "-"), page(ctx)
     for distribution, (name, summary, synopsis, description) in TITLES.items():
         lines = _head(name, summary, synopsis)
-        yield distribution, name, "\n".join([*lines, ".SH DESCRIPTION", escape(description), *_foot("kahi")])
+        yield (
+            distribution,
+            name,
+            "\n".join([*lines, ".SH DESCRIPTION", escape(description), *_foot(name, "kahi")]),
+        )
 
 
 def _with_subcommands(ctx: click.Context) -> Iterator[click.Context]:
@@ -89,7 +87,7 @@ def page(ctx: click.Context) -> str:
             assert found is not None
             lines += _item(subcommand, found.get_short_help_str(200))
             see.append(f"{ctx.command_path} {subcommand}")
-    return "\n".join([*lines, *_foot(*see)])
+    return "\n".join([*lines, *_foot(name, *see)])
 
 
 def _head(name: str, summary: str, synopsis: str, path: str = "") -> list[str]:
@@ -103,10 +101,11 @@ def _head(name: str, summary: str, synopsis: str, path: str = "") -> list[str]:
     ]
 
 
-def _foot(*see: str) -> list[str]:
+def _foot(name: str, *see: str) -> list[str]:
     lines = [".SH EXIT STATUS"]
-    for code, meaning in EXIT_STATUS:
-        lines += _item(code, meaning)
+    for code, meaning in MEANINGS.items():
+        if code not in OF_STATUS or "kahi-ctl-status".startswith(name):
+            lines += _item(str(code), meaning.replace("`", ""))
     references = [f".BR {escape(name.replace(' ', '-'))} (1)" for name in see]
     lines.append(".SH SEE ALSO")
     lines += [f"{reference} ," for reference in references[:-1]] + references[-1:]

@@ -17,8 +17,8 @@ import pytest
 from kahi.config.loading import load
 from kahi.plugins import PluginManager
 from kahi.version import __version__
+from tests.docs.checkers import VARIABLES
 from tests.test_boundaries import imports
-from tests.test_docs import VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMBERS = [

@@ -57,7 +57,11 @@ class Specifications:
 
     def is_fine(self, plugin: Any, hook: str) -> bool:
         """Whether a plugin implements one hook, and rightly so."""
-        return self._hook_of(plugin, hook) == hook and not list(self._problems(plugin, hook))
+        return (
+            hasattr(plugin, hook)
+            and self._hook_of(plugin, hook) == hook
+            and not list(self._problems(plugin, hook))
+        )
 
     def names(self) -> list[str]:
         """Names of all hooks."""
