@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -86,8 +87,6 @@ def problems(content: bytes, records: Mapping[str, Record], lost_elsewhere: int 
 
 def shown_lines(output: bytes, name: str) -> bytes:
     """What a process printed on the console, from what the daemon printed there (``log_format = "json"``)."""
-    import json
-
     found: list[str] = []
     for line in output.splitlines():
         if b'"process": "%s"' % name.encode() in line:

@@ -66,6 +66,13 @@ def logs_are_followed_without_gaps(world: World, memory: Memory) -> Iterator[str
         yield from (f"{reader.process}: {problem}" for problem in reader.offsets.problems)
 
 
+def all_who_watch_are_there(world: World, memory: Memory) -> Iterator[str]:
+    """Or what they do not see would count as well."""
+    for thread in (world.prober, world.events, *world.logs):
+        if not thread.is_alive():
+            yield f"the reader of {thread.name} has died"
+
+
 def nothing_runs_twice(world: World, memory: Memory) -> Iterator[str]:
     """There is at most one instance of each process."""
     by_name: dict[str, list[Seen]] = {}
@@ -181,6 +188,7 @@ def nobody_outlives_the_daemon(world: World, memory: Memory) -> Iterator[str]:
 
 ALWAYS: tuple[Invariant, ...] = (
     the_daemon_is_the_same,
+    all_who_watch_are_there,
     what_was_done_was_answered,
     the_api_answers_in_time,
     events_come_without_gaps,

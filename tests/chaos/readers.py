@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from tests.api.raw import connect, request
 
 BOUND = 10.0
 """Seconds within which the API has to answer, on a machine that is as busy as this."""
-
 
 READS_FOR = 0.3
 """Seconds for which a reader that was stalled reads."""
@@ -69,59 +69,25 @@ class Offsets:
         self.missed += piece.missed
 
 
-class EventReader(threading.Thread):
-    """Reads all events, and goes on behind the last one when it is cut off."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(daemon=True, name="events")
-        self.serials = Serials()
-        self._address = address
-        self._client: Client | None = None
-        self._is_over = False
-        self.start()
-
-    def run(self) -> None:
-        """Read."""
-        while not self._is_over:
-            with contextlib.suppress(ClientError), Client(self._address) as client:
-                self._client = client
-                for event in client.follow_events(since=self.serials.last):
-                    self.serials.take(event)
-            time.sleep(0.05)
-
-    def cut(self) -> None:
-        """End the connection."""
-        if self._client is not None:
-            self._client.close()
-
-    def end(self) -> None:
-        """Read no more."""
-        self._is_over = True
-        self.cut()
-        self.join(BOUND)
-
-
-class LogReader(threading.Thread):
-    """Follows the log of a process, and goes on where it was when it is cut off."""
+class Reader(threading.Thread, ABC):
+    """Follows a stream, and goes on behind what it knows when it is cut off."""
 
     def __init__(self, address: str, name: str) -> None:
-        super().__init__(daemon=True, name=f"log of {name}")
-        self.offsets = Offsets()
-        self.process = name
+        super().__init__(daemon=True, name=name)
         self._address = address
         self._client: Client | None = None
         self._is_over = False
-        self.start()
+
+    @abstractmethod
+    def follow(self, client: Client) -> None:
+        """Read until the stream ends."""
 
     def run(self) -> None:
         """Read."""
         while not self._is_over:
             with contextlib.suppress(ClientError), Client(self._address) as client:
                 self._client = client
-                if self.offsets.last is None:
-                    self.offsets.last = client.log(self.process, offset=-1, length=1).offset
-                for piece in client.follow_log(self.process, offset=self.offsets.last):
-                    self.offsets.take(piece)
+                self.follow(client)
             time.sleep(0.05)
 
     def cut(self) -> None:
@@ -134,6 +100,37 @@ class LogReader(threading.Thread):
         self._is_over = True
         self.cut()
         self.join(BOUND)
+
+
+class EventReader(Reader):
+    """Reads all events."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, "events")
+        self.serials = Serials()
+        self.start()
+
+    def follow(self, client: Client) -> None:
+        """Read until the stream ends."""
+        for event in client.follow_events(since=self.serials.last):
+            self.serials.take(event)
+
+
+class LogReader(Reader):
+    """Follows the log of a process."""
+
+    def __init__(self, address: str, process: str) -> None:
+        super().__init__(address, f"log of {process}")
+        self.process = process
+        self.offsets = Offsets()
+        self.start()
+
+    def follow(self, client: Client) -> None:
+        """Read until the stream ends."""
+        if self.offsets.last is None:
+            self.offsets.last = client.log(self.process, offset=-1, length=1).offset
+        for piece in client.follow_log(self.process, offset=self.offsets.last):
+            self.offsets.take(piece)
 
 
 class StalledReader:
