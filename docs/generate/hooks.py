@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from docs.generate.hookvalues import prose, section
 from docs.generate.markdown import fenced, heading
 from kahi.plugins import PluginManager
 
@@ -19,7 +20,6 @@ used, and `kahi plugins` which plugin implements which.
 """
 
 PART: Final = re.compile(r"^(Called|Exception|Since|Example): ?", re.MULTILINE)
-REFERENCE: Final = re.compile(r"\[([^\]]+)\]\[[\w.]*\]")
 
 
 def page() -> str:
@@ -29,11 +29,11 @@ def page() -> str:
     lines = [HEAD]
     for owner, namespace in plugins.specifications:
         title = f"Hooks of {owner or 'core'}"
-        lines += [*heading(2, title, f"of-{owner or 'core'}"), *_prose(inspect.getdoc(namespace) or "")]
+        lines += [*heading(2, title, f"of-{owner or 'core'}"), prose(inspect.getdoc(namespace) or ""), ""]
         for name, function in vars(namespace).items():
             if hasattr(function, "kahi_spec"):
                 lines += _hook(name, function)
-    return "\n".join(lines)
+    return "\n".join([*lines, *section()])
 
 
 def _hook(name: str, function: Callable[..., Any]) -> Iterator[str]:
@@ -42,13 +42,9 @@ def _hook(name: str, function: Callable[..., Any]) -> Iterator[str]:
     kind = "async def" if inspect.iscoroutinefunction(function) else "def"
     yield from fenced("python", f"{kind} {name}{signature}: ...".replace("'", ""))
     about, *parts = PART.split(inspect.getdoc(function) or "")
-    yield from _prose(about)
+    yield from (prose(about), "")
     for word, text in zip(parts[::2], parts[1::2], strict=True):
         if word == "Example":
             yield from fenced("python", textwrap.dedent(text.strip("\n")))
         else:
             yield from (f"**{word}**: {' '.join(text.split())}", "")
-
-
-def _prose(text: str) -> Iterator[str]:
-    yield from (REFERENCE.sub(r"`\1`", text).replace("``", "`").strip(), "")

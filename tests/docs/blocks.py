@@ -12,6 +12,7 @@ from tests.support import ROOT
 DOCS = ROOT / "docs"
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "benchmarks"),
     *sorted(ROOT.glob("kahi-*/README.md")),
     *sorted(ROOT.glob("examples/*/README.md")),

@@ -18,7 +18,7 @@ import pytest
 from benchmarks import report
 from benchmarks.__main__ import write
 from benchmarks.campaign import Outcome
-from docs.generate import benchmarks, configuration, diagram, lifecycle
+from docs.generate import benchmarks, configuration, diagram, hookvalues, lifecycle
 from docs.generate.site import FRAGMENTS, PAGES, completed
 from kahi.cli import exitcodes
 from kahi.cli.entry import commands
@@ -153,6 +153,9 @@ def test_every_hook() -> None:
                 for word in ("Called", "Exception", "Since", "Example"):
                     assert f"    {word}:" in function.__doc__, f"{name} does not say {word}"
     assert "**Called**:" in text
+    for kind in hookvalues.CLASSES:
+        assert f"### `{kind.__name__}`" in text
+    assert "| `veto(reason, retry)` | Do not let the process be spawned; raises SpawnVeto. |" in text
 
 
 def test_the_drawing_has_every_transition() -> None:

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tests.docs.blocks import DOCS, DOCUMENTS
 from tests.support import ROOT
+
+ELSEWHERE = re.compile(r'<(?:script|img|iframe|link)[^>]+(?:src|href)="(?:https?:)?//[^"]+')
 
 
 def without_network() -> Sequence[str]:
@@ -24,13 +24,10 @@ def without_network() -> Sequence[str]:
     return ()
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site; building it takes three seconds."""
-    directory = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(directory)]
+def test_the_site(tmp_path: Path) -> None:
+    """One test, because building the site takes three seconds."""
     done = subprocess.run(
-        [*without_network(), *command],
+        [*without_network(), sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path],
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
@@ -39,28 +36,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return directory
-
-
-def test_every_page_is_there(site: Path) -> None:
+    pages = {
+        path.relative_to(tmp_path): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")
+    }
     for path in DOCUMENTS:
         if path.is_relative_to(DOCS):
-            assert (site / path.relative_to(DOCS)).with_suffix(".html").exists()
-    assert "kahi_process_state" in (site / "reference/metrics.html").read_text(encoding="utf-8")
-    assert '<div class="lifecycle"><svg' in (site / "explanation/lifecycle.html").read_text(encoding="utf-8")
-    assert not list(site.rglob("*.py"))
-
-
-def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    for path in site.rglob("*.html"):
-        text = path.read_text(encoding="utf-8")
-        assert not re.findall(r'<(?:script|img|iframe|link)[^>]+(?:src|href)="(?:https?:)?//[^"]+', text), (
-            path
-        )
-    for path in site.rglob("*.css"):
+            assert path.relative_to(DOCS).with_suffix(".html") in pages
+    assert "kahi_process_state" in pages[Path("reference/metrics.html")]
+    assert '<div class="lifecycle"><svg' in pages[Path("explanation/lifecycle.html")]
+    in_repository = "examples/kahi-plugin-notify/README.md</code> in the repository"
+    assert in_repository in pages[Path("how-to/plugins.html")]
+    assert not list(tmp_path.rglob("*.py"))
+    for path, text in pages.items():
+        assert not ELSEWHERE.findall(text), path
+    for path in tmp_path.rglob("*.css"):
         assert not re.findall(r"url\((?:https?:)?//|@import", path.read_text(encoding="utf-8")), path
-
-
-def test_files_that_are_in_the_repository_only_are_named(site: Path) -> None:
-    text = (site / "how-to/plugins.html").read_text(encoding="utf-8")
-    assert "examples/kahi-plugin-notify/README.md</code> in the repository" in text
