@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -27,12 +28,15 @@ class Culprit:
         plugin: its name, "" for core.
         place: file, line and function; of the plugin, if it is one.
         importing: it imports a module, which happens once.
+        stack: where it stands, from what the loop called to the innermost line; lines of source code are
+            read when it is formatted.
     """
 
     who: str
     plugin: str
     place: str
     importing: bool
+    stack: traceback.StackSummary
 
 
 def find_culprit(frame: FrameType, task: str, owner_of_module: OwnerOfModule) -> Culprit:
@@ -58,6 +62,9 @@ def find_culprit(frame: FrameType, task: str, owner_of_module: OwnerOfModule) ->
         plugin=plugin,
         place=f"{stands.f_code.co_filename}:{stands.f_lineno} ({stands.f_code.co_qualname})",
         importing=any(_module(each).startswith(IMPORT_MODULES) for each in frames),
+        stack=traceback.StackSummary.extract(
+            ((each, each.f_lineno) for each in reversed(frames)), lookup_lines=False
+        ),
     )
 
 

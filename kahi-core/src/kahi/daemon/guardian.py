@@ -8,6 +8,7 @@ at the start, sleeps in a read that ends with the daemon, and finds the children
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from typing import Final
 from kahi.daemon.survivors import end_survivors
 from kahi.ledger import Ledger, open_ledger
 from kahi.system import System
+
+log = logging.getLogger(__name__)
 
 _GOODBYE: Final = b"\0"
 
@@ -74,12 +77,20 @@ def children_on_record(config: str, system: System, *, kill: bool) -> Generator[
 def post_guardian(ledger: Ledger, system: System) -> Guardian:
     """Start a guardian that is nobody's child; to be called before there are threads.
 
-    PID 1 needs none: the kernel ends everybody with it.
+    PID 1 needs none: the kernel ends everybody with it. Where there is no room for one, that is told: the
+    next daemon ends what this one leaves.
     """
     if os.getpid() == 1:
         return Guardian()
     read_end, write_end = os.pipe()
-    helper = os.fork()
+    try:
+        helper = os.fork()
+    except OSError as error:
+        os.close(read_end)
+        os.close(write_end)
+        reason = os.strerror(error.errno or 0)
+        log.error("there is no guardian: %s; should this daemon die, its programs go on", reason)
+        return Guardian()
     if helper:
         os.close(read_end)
         return Guardian(write_end, helper)

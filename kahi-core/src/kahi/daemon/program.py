@@ -291,6 +291,8 @@ class Daemon:
             return True
         if not self._loaded.config.supervisor.subreaper:
             return False
+        # The guardian would become a child of this process, were it orphaned only now.
+        self._guardian.settle()
         try:
             self._system.become_subreaper()
         except OSError as error:

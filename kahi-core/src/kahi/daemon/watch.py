@@ -101,7 +101,10 @@ class LoopWatch:
             _thread.start_new_thread(self._report_hanging, (culprit, passed))
 
     def _report_hanging(self, culprit: Culprit, passed: float) -> None:
-        log.error("%s has held the event loop for %.1f s, at %s", culprit.who, passed, culprit.place)
+        stack = "".join(culprit.stack.format()).rstrip()
+        log.error(
+            "%s has held the event loop for %.1f s, at %s\n%s", culprit.who, passed, culprit.place, stack
+        )
 
     def _judge(self, took: float) -> None:
         """A turn with looks is over: report who was seen, the one that was seen most often first."""
@@ -110,11 +113,8 @@ class LoopWatch:
             self._arm(INTERVAL)
         if took < LIMIT:
             return
-        # Imports happen once; they are told only when there is nothing else to tell. A glimpse of something
-        # else between them is none: its share of the turn has to be too long by itself.
+        # Imports happen once; they are told only when there is nothing else to tell.
         blamed = [culprit for culprit in seen if not culprit.importing]
-        if took * len(blamed) / len(seen) < LIMIT:
-            blamed = []
         by_name = {culprit.who: culprit for culprit in blamed or seen}
         (worst, _), *others = Counter(culprit.who for culprit in reversed(blamed or seen)).most_common()
         log.log(

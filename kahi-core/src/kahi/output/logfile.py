@@ -142,16 +142,16 @@ class LogFile:
             self._take_over_size(status.st_size)
             return
         self.close()
-        self._fd = fd
+        self._fd = self._system.lift(fd)
         self.device = status.st_dev
         self.rotates = stat.S_ISREG(status.st_mode)
         if not self.rotates:
-            os.set_blocking(fd, True)
+            os.set_blocking(self._fd, True)
             self.size = 0
             self.segments = ()
             return
         if self._private:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.size = status.st_size
         if self.end == 0 and not self.segments:
             self.segments = (Segment(0, 0, identity),)

@@ -143,11 +143,11 @@ class DataPlane:
         lost = [channel for channel in rest if not channel.retired]
         if lost:
             log.error("%s: given up after %.0f s: what was printed last is lost", _named(lost), limit)
-        await anyio.to_thread.run_sync(self._destinations.close, SYSLOG_LIMIT)
+        await _wait_off_the_loop(self._destinations.close, SYSLOG_LIMIT)
         with anyio.move_on_after(limit):
             await self._carried_out([last.channel], Pump.finish)
         self._exchange.order(None, Pump.end)
-        await anyio.to_thread.run_sync(self._pump.join, limit)
+        await _wait_off_the_loop(self._pump.join, limit)
         if self._timer is not None:
             self._timer.cancel()
         self._exchange.close()
@@ -194,6 +194,8 @@ class DataPlane:
         self._timer = None
         self._look_at_hanging()
         pump = self._pump
+        if not pump.was_started:
+            self._start_pump()
         tasks, works = pump.tasks, pump.task is not None
         if works and tasks == self._seen:
             if self._suspected:
@@ -213,11 +215,21 @@ class DataPlane:
     def _take_over(self, tasks: int) -> None:
         if len(self._hanging) >= MOST_LANES:
             return
+        following = Pump(self._traffic, self._destinations, self._system)
         channels = self._traffic.divert(self._pump, tasks)
         if channels:
             self._hanging.append(_Hanging(self._pump, channels, self._system.monotonic()))
-            self._pump = Pump(self._traffic, self._destinations, self._system)
+            self._pump = following
+            if not self._start_pump():
+                log.error("output waits: there is no memory for another thread")
+
+    def _start_pump(self) -> bool:
+        """Start the pump; for want of memory it may have to be tried again at the next look."""
+        try:
             self._pump.start()
+        except RuntimeError:
+            return False
+        return True
 
     def _look_at_hanging(self) -> None:
         now = self._system.monotonic()
@@ -235,6 +247,14 @@ class DataPlane:
 def _named(channels: Iterable[Channel]) -> str:
     names = sorted({channel.key.name for channel in channels})
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+async def _wait_off_the_loop(wait: Callable[[float], object], limit: float) -> None:
+    """Wait for something in a thread, or right here when no thread can be had; at most ``limit`` seconds."""
+    try:
+        await anyio.to_thread.run_sync(wait, limit)
+    except RuntimeError:
+        wait(limit)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -71,6 +71,11 @@ class Pump:
         self._thread.join(limit)
 
     @property
+    def was_started(self) -> bool:
+        """Whether its thread has begun, and ended perhaps."""
+        return self._thread.ident is not None
+
+    @property
     def is_alive(self) -> bool:
         """Whether its thread still works, or hangs."""
         return self._thread.is_alive()
@@ -169,6 +174,7 @@ class Pump:
     # The thread
 
     def _run(self) -> None:
+        self._system.set_name("kahi-output")
         traffic = self._traffic
         # The one before may have been woken for orders that it never took.
         self._take_orders()

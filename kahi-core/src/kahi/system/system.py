@@ -278,10 +278,11 @@ class System:
         prctl.prctl(prctl.PR_SET_NO_NEW_PRIVS, 1)
 
     def set_name(self, name: str) -> None:
-        """How the calling process is called in lists of processes; nothing where that can not be set."""
+        """How the calling thread is called in lists of processes and threads, and with the first thread its
+        process; nothing where that can not be set."""
         if IS_LINUX:
             with contextlib.suppress(OSError):
-                Path("/proc/self/comm").write_text(name, encoding="ascii")
+                Path("/proc/thread-self/comm").write_text(name, encoding="ascii")
 
     def become_subreaper(self) -> None:
         """Adopt the orphans among the descendants. ENOTSUP where there is no such thing."""
