@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick lint format bench bench-peers dist docs chaos fuzz clean
+.PHONY: demo test test-all quick robustness lint format bench bench-peers dist docs chaos fuzz clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -30,6 +30,9 @@ test-all: $(VENV)/tools lint
 
 quick: $(VENV)/tools
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+robustness: $(VENV)/tools
+	$(BIN)/python -m pytest -n $(WORKERS) -m fault --write-robustness
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .

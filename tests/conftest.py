@@ -16,10 +16,11 @@ import hypothesis
 import pytest
 from hypothesis import settings
 
+from tests import invariants
 from tests.support import Daemon
 from tests.terminal import Terminal
 
-pytest_plugins: list[str] = []
+pytest_plugins = ["tests.robustness"]
 
 # Some machines keep Python from storing what it compiled: each of a thousand daemons would compile it all again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -53,9 +54,11 @@ def short_tmp() -> Iterator[Path]:
 
 
 @pytest.fixture
-def daemon(short_tmp: Path) -> Iterator[Callable[..., Daemon]]:
-    """Starts daemons: ``daemon(toml, *arguments)``; what still runs at the end is killed."""
+def daemon(short_tmp: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Daemon]]:
+    """Starts daemons: ``daemon(toml, *arguments)``; what still runs at the end is looked at closely, and killed."""
     started: list[Daemon] = []
+    broken = frozenset(str(name) for marker in request.node.iter_markers("breaks") for name in marker.args)
+    assert broken <= invariants.NAMES, f"no such invariant: {broken}"
 
     def start(toml: str, *arguments: str, **options: object) -> Daemon:
         running = Daemon(short_tmp, toml, arguments, **options)  # type: ignore[arg-type]
@@ -63,8 +66,13 @@ def daemon(short_tmp: Path) -> Iterator[Callable[..., Daemon]]:
         return running
 
     yield start
-    for running in started:
-        running.end()
+    try:
+        for running in started:
+            invariants.check_running(running, broken)
+    finally:
+        for running in started:
+            running.end()
+    invariants.check_gone(short_tmp / "k.sock", broken)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -67,6 +68,14 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """The command line of a process, "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def python(code: str) -> str:
     """A ``command`` value that runs Python code; ``code`` holds no triple single quotes."""
     return f"command = ['{sys.executable}', '-u', '-c', '''{code}''']"
@@ -120,7 +129,11 @@ class Daemon:
             )
         self.pid = self.popen.pid
         if wait:
-            eventually(self.answers, "the API answers")
+            try:
+                eventually(self.answers, "the API answers")
+            except BaseException:
+                self.end()
+                raise
 
     def write_config(self, toml: str) -> None:
         """Write the configuration."""
@@ -216,18 +229,42 @@ class Daemon:
         self.signal(signal.SIGTERM)
         return self.wait()
 
+    @property
+    def listener(self) -> int:
+        """Pid of who listens at the socket, whatever it is wrapped in; 0 when nobody does."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            try:
+                connection.connect(str(self.socket))
+            except OSError:
+                return 0
+            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", found)[0])
+
+    def _innermost(self) -> int:
+        """Pid of the daemon, or of what it is wrapped in as far as that has come."""
+        pid = self.pid
+        while inner := [child for child in children_of(pid) if str(self.config) in command_of(child)]:
+            pid = inner[0]
+        return pid
+
     def end(self) -> None:
         """Make sure that nothing of it is left."""
-        if self.popen.poll() is None:
-            self.popen.terminate()
-            try:
-                self.popen.wait(5)
-            except subprocess.TimeoutExpired:
-                for child in children_of(self.pid):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(child, signal.SIGKILL)
-                self.popen.kill()
-                self.popen.wait()
+        pid = self.listener or self._innermost()
+        if self.popen.poll() is not None and not lives(pid):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: self.popen.poll() is not None and not lives(pid), patience=5)
+            return
+        for child in children_of(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self.popen.kill()
+        self.popen.wait()
 
 
 def free_port() -> int:

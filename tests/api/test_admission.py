@@ -122,6 +122,7 @@ def test_a_handler_gets_what_was_declared(ask: Callable[..., Answer]) -> None:
     assert ask("POST", "/form", b'{"words": "hey"}', JSON).json()["said"] == "hey"
 
 
+@pytest.mark.fault("A4", "A6")
 @pytest.mark.parametrize(
     ("body", "headers", "status", "message"),
     [
@@ -151,6 +152,7 @@ def test_bodies_that_are_refused(
     assert "secret" not in answer.json()["error"]
 
 
+@pytest.mark.fault("A6")
 def test_queries_and_forms_that_are_refused(ask: Callable[..., Answer]) -> None:
     answer = ask("POST", "/say?times=often", b'{"words": "hey"}', JSON)
     assert (answer.status, answer.json()["code"]) == (400, "BAD_REQUEST")
@@ -160,10 +162,12 @@ def test_queries_and_forms_that_are_refused(ask: Callable[..., Answer]) -> None:
     assert ask("POST", "/form", b"&".join([b"a=1"] * 2000), FORM).status == 400
 
 
+@pytest.mark.fault("A4")
 def test_announced_sizes_are_refused_before_a_byte_is_read(ask: Callable[..., Answer]) -> None:
     assert ask("POST", "/say", b"", {"Content-Length": "1048577"}).status == 413
 
 
+@pytest.mark.fault("A7")
 def test_unknown_paths_and_methods(ask: Callable[..., Answer]) -> None:
     missing = ask("GET", "/nothing")
     assert (missing.status, missing.json()) == (
@@ -174,6 +178,7 @@ def test_unknown_paths_and_methods(ask: Callable[..., Answer]) -> None:
     assert (wrong.status, wrong.json()["code"], wrong.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
 
 
+@pytest.mark.fault("A16")
 def test_what_should_not_happen_tells_nothing() -> None:
     async def fail(request: Request) -> Response:
         raise RuntimeError("nobody's business")

@@ -77,6 +77,7 @@ def test_durations() -> None:
     ]
 
 
+@pytest.mark.fault("A9")
 @given(st.text())
 def test_printable_text_does_nothing_to_a_terminal(text: str) -> None:
     assert printable(text).isprintable()

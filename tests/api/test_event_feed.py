@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import pytest
+
 from kahi.events import EventBus, ProcessGroupEvent, ProcessOutputEvent, ProcessStateEvent, TickEvent
 from kahi_api.client.sse import ServerEvent, events
 from kahi_api.event_feed import EventFeed, Wanted, event_stream_of, wanted_types
@@ -133,6 +135,7 @@ def test_an_id_from_an_earlier_daemon() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.fault("A1")
 def test_a_reader_that_does_not_keep_up_is_told_how_much_it_missed() -> None:
     async def run() -> None:
         world = World(limit=10_000)
@@ -158,6 +161,7 @@ def test_a_reader_that_does_not_keep_up_is_told_how_much_it_missed() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.fault("A10")
 def test_what_comes_from_children_forges_no_event() -> None:
     async def run() -> None:
         world = World()
@@ -178,6 +182,7 @@ def test_what_comes_from_children_forges_no_event() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.fault("S8")
 def test_the_stream_ends_with_the_server() -> None:
     async def run() -> Any:
         world = World()

@@ -45,6 +45,7 @@ def test_hashes_of_others() -> None:
     assert hasher_for(old, HASHERS).verify(b"secret", old)
 
 
+@pytest.mark.fault("A13")
 def test_bcrypt_does_not_cut_off_passwords() -> None:
     with pytest.raises(ValueError, match="longer than 72 bytes"):
         CHEAP.hash(b"x" * 73)
@@ -52,6 +53,7 @@ def test_bcrypt_does_not_cut_off_passwords() -> None:
     assert not CHEAP.verify(b"x" * 73, hashed)
 
 
+@pytest.mark.fault("A13")
 @pytest.mark.parametrize("hasher", [CHEAP, Pbkdf2()])
 def test_null_bytes_do_not_make_passwords_alike(hasher: PasswordHasher) -> None:
     with pytest.raises(ValueError, match="null byte"):
@@ -59,6 +61,7 @@ def test_null_bytes_do_not_make_passwords_alike(hasher: PasswordHasher) -> None:
     assert not hasher.verify(b"a\0", hasher.hash(b"a"))
 
 
+@pytest.mark.fault("A14")
 @pytest.mark.parametrize(
     ("hashed", "message"),
     [
@@ -97,6 +100,7 @@ def fail(throttle: Throttle, address: str) -> None:
         pass
 
 
+@pytest.mark.fault("A11")
 def test_an_address_has_to_wait_after_ten_failures() -> None:
     clock = Clock()
     throttle = Throttle(clock)

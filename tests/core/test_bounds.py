@@ -90,6 +90,7 @@ def read(tmp_path: Path) -> Callable[[str | bytes], Config]:
     return of
 
 
+@pytest.mark.fault("C2", "C3", "E5")
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs(read: Callable[[str], Config], name: str) -> None:
     text, expected = BOMBS[name]
@@ -130,6 +131,7 @@ def test_forms_of_text_files(read: Callable[[str | bytes], Config]) -> None:
         assert expected in str(caught.value)
 
 
+@pytest.mark.fault("C1")
 def test_what_is_no_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero"), Path("/dev/null")):
@@ -153,6 +155,7 @@ def test_environment_files(tmp_path: Path, read: Callable[[str], Config]) -> Non
         assert expected in str(caught.value)
 
 
+@pytest.mark.fault("C1")
 def test_includes_without_end(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     main = tmp_path / "kahi.toml"
@@ -174,6 +177,7 @@ def test_includes_without_end(tmp_path: Path) -> None:
         load(str(main), environ={})
 
 
+@pytest.mark.fault("C1")
 def test_a_file_under_two_names_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "kahi.toml").write_text('include = ["conf.d/*.toml", "conf.d/b.toml"]')
@@ -185,6 +189,7 @@ def test_a_file_under_two_names_is_read_once(tmp_path: Path) -> None:
         load(str(tmp_path / "kahi.toml"), environ={})
 
 
+@pytest.mark.fault("C6")
 @pytest.mark.needs_root
 def test_root_uses_no_file_that_everybody_may_write(tmp_path: Path) -> None:
     main = tmp_path / "kahi.toml"

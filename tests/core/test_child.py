@@ -46,6 +46,7 @@ def shell(script: str, environment: Mapping[str, str] = ENVIRONMENT, **more: obj
     return Launch(("sh", "-c", script), environment, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.fault("E1", "E2", "E3")
 @pytest.mark.parametrize(
     ("make", "argv0", "code", "message"),
     [
@@ -81,6 +82,7 @@ def test_errors_name_the_step(
     assert message.format(file=file) in str(caught.value)
 
 
+@pytest.mark.fault("E7")
 def test_errors_that_may_pass(null: tuple[int, int, int]) -> None:
     class Full(System):
         def spawn(self, *args: object, **kwargs: object) -> int:
@@ -91,6 +93,7 @@ def test_errors_that_may_pass(null: tuple[int, int, int]) -> None:
     assert not caught.value.permanent
 
 
+@pytest.mark.fault("E1")
 @pytest.mark.parametrize("prepared", [False, True])
 def test_a_missing_directory(prepared: bool, null: tuple[int, int, int]) -> None:
     with pytest.raises(SpawnError) as caught:
@@ -98,6 +101,7 @@ def test_a_missing_directory(prepared: bool, null: tuple[int, int, int]) -> None
     assert str(caught.value) == "cannot enter directory /nowhere: No such file or directory"
 
 
+@pytest.mark.fault("E4", "E5")
 def test_what_exec_would_refuse_without_words(null: tuple[int, int, int]) -> None:
     with pytest.raises(SpawnError, match="NUL"):
         spawn(System(), Launch(("sh", "a\0b"), ENVIRONMENT), null)
@@ -125,6 +129,7 @@ def test_a_relative_path_counts_from_the_directory(tmp_path: Path) -> None:
     assert output_of(Launch(("./prog",), ENVIRONMENT, directory=str(tmp_path))) == "here\n"
 
 
+@pytest.mark.fault("E9")
 def test_a_child_starts_clean(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
@@ -180,6 +185,7 @@ def test_a_directory_is_judged_with_the_rights_of_the_user(
         spawn(System(), shell("true", identity=find_identity("nobody"), directory=str(tmp_path)), null)
 
 
+@pytest.mark.fault("E5")
 def test_unknown_users_are_named() -> None:
     with pytest.raises(SpawnError, match="cannot become user nobody-at-all: no such user"):
         find_identity("nobody-at-all")
@@ -187,6 +193,7 @@ def test_unknown_users_are_named() -> None:
         find_identity(f"{os.getuid()}:nothing-at-all")
 
 
+@pytest.mark.fault("E8")
 def test_an_identity_that_can_not_be_had_never_runs(null: tuple[int, int, int]) -> None:
     class Refusing(System):
         def set_identity(self, uid: int, gid: int, groups: object) -> None:

@@ -129,6 +129,7 @@ def test_everybody_sees_the_same_order(bus: EventBus) -> None:
     assert first == second == ["question", "answer 1", "answer 2"]
 
 
+@pytest.mark.fault("W4")
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), asyncio.CancelledError()])
 def test_one_that_raises_stops_no_other(
     bus: EventBus, error: BaseException, caplog: pytest.LogCaptureFixture

@@ -50,6 +50,7 @@ def test_what_can_not_be_expanded(text: str, reason: str) -> None:
     assert reason in str(caught.value)
 
 
+@pytest.mark.fault("C3")
 def test_a_length_bomb_is_refused() -> None:
     with pytest.raises(ExpansionError):
         expand("%(process_num)999999d", NAMES, ENVIRON)

@@ -42,6 +42,7 @@ def die() -> None:
                 os.close(int(name))
 
 
+@pytest.mark.fault("S1")
 def test_what_is_noted_and_not_forgotten_is_found_by_the_next(machine: Machine) -> None:
     first, before = open_ledger("/etc/kahi.toml", machine)
     assert before == []
@@ -59,6 +60,7 @@ def test_what_is_noted_and_not_forgotten_is_found_by_the_next(machine: Machine) 
     assert open_ledger("/etc/kahi.toml", machine)[1] == []
 
 
+@pytest.mark.fault("S1")
 def test_one_of_an_earlier_boot_says_nothing(machine: Machine) -> None:
     first, _ = open_ledger("/etc/kahi.toml", machine)
     first.note(11, "web")
@@ -133,6 +135,7 @@ def process(pid: int, group: int, session: int, started: float, *, zombie: bool 
     return ProcessEntry(pid, 1, group, zombie, session=session, started=started)
 
 
+@pytest.mark.fault("S1")
 def test_who_is_left() -> None:
     web = Entry(11, 50.0, "web")
     for table, expected in (

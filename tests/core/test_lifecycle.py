@@ -72,6 +72,7 @@ class Life:
         return self.record.state
 
 
+@pytest.mark.fault("P8")
 def test_every_state_defines_every_event() -> None:
     assert set(TRANSITIONS) == set(State)
     for handlers in TRANSITIONS.values():
@@ -114,6 +115,7 @@ def test_retries_are_used_up(retries: int) -> None:
     assert "exit status 3" in life.record.failure
 
 
+@pytest.mark.fault("P15")
 def test_delays_double_up_to_their_maximum() -> None:
     delays = [backoff_delay(Backoff(), failures, 0) for failures in range(1, 9)]
     assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
@@ -172,6 +174,7 @@ def test_a_one_shot_may_be_quick() -> None:
     assert life.state is State.BACKOFF
 
 
+@pytest.mark.fault("P11")
 def test_stop_escalates() -> None:
     life = Life(stop=StopPolicy(wait=5))
     life(Start(), Spawned())
@@ -360,6 +363,7 @@ AnyLife.TestCase.settings = settings(max_examples=300, stateful_step_count=40, d
 TestAnyLife = AnyLife.TestCase
 
 
+@pytest.mark.fault("P8")
 @given(state=st.sampled_from(State), event=st.sampled_from(EVENTS), deadline=st.none() | st.just(0.0))
 def test_no_pair_of_state_and_event_is_undefined(state: State, event: Event, deadline: float | None) -> None:
     record = replace(Record(), state=state, deadline=deadline)

@@ -116,6 +116,7 @@ def test_nothing_counts_after_a_violation() -> None:
     assert protocol.state is ListenerState.UNKNOWN
 
 
+@pytest.mark.fault("W4")
 @given(st.lists(st.binary(max_size=200), max_size=30))
 def test_no_babble_makes_it_hold_more_than_one_message(pieces: list[bytes]) -> None:
     protocol = busy()

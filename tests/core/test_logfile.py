@@ -158,6 +158,7 @@ def test_what_was_rotated_away_is_missed(tmp_path: Path) -> None:
     assert (found.missed, found.data) == (75, b"000000008\n000000009\n")
 
 
+@pytest.mark.fault("L2")
 def test_logrotate_moves_the_log_and_reading_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
     file = LogFile(str(log), 0, 0, SYSTEM)
@@ -184,6 +185,7 @@ def test_a_foreign_file_in_the_place_of_the_log_is_no_part_of_the_stream(tmp_pat
     assert (found.missed, found.data, found.offset) == (5, b"again", 10)
 
 
+@pytest.mark.fault("L8")
 @pytest.mark.parametrize("step", range(6))
 def test_a_rotation_that_broke_off_is_finished_without_a_loss(tmp_path: Path, step: int) -> None:
     """The daemon dies before any of the renames; the next one goes on."""
@@ -216,6 +218,7 @@ def test_a_rotation_that_can_not_be_done_lets_the_file_grow(tmp_path: Path) -> N
     assert "cannot rotate" in troubles[0]
 
 
+@pytest.mark.fault("L5")
 def test_a_log_file_is_never_a_trap(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("precious")
@@ -235,6 +238,7 @@ def test_a_log_file_is_never_a_trap(tmp_path: Path) -> None:
     assert target.read_text() == "precious"
 
 
+@pytest.mark.fault("L5")
 def test_a_link_on_the_way_is_followed_by_nobody_who_could_be_led_astray(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +285,7 @@ def writer_on(disk: FullDisk, path: Path, troubles: list[str]) -> FileWriter:
     return FileWriter(LogFile(str(path), 0, 0, disk), disk, troubles.append)
 
 
+@pytest.mark.fault("L1")
 def test_a_full_disk_that_has_room_again_soon_loses_nothing(disk: FullDisk, tmp_path: Path) -> None:
     troubles: list[str] = []
     writer = writer_on(disk, tmp_path / "log", troubles)
@@ -298,6 +303,7 @@ def test_a_full_disk_that_has_room_again_soon_loses_nothing(disk: FullDisk, tmp_
     assert (writer.lost, writer.retry_at, troubles[1:]) == (0, None, [""])
 
 
+@pytest.mark.fault("L1")
 def test_what_does_not_fit_into_memory_is_counted_and_marked(disk: FullDisk, tmp_path: Path) -> None:
     troubles: list[str] = []
     writer = writer_on(disk, tmp_path / "log", troubles)
@@ -318,6 +324,7 @@ def test_what_does_not_fit_into_memory_is_counted_and_marked(disk: FullDisk, tmp
     assert writer.file.end == len(content)
 
 
+@pytest.mark.fault("L1")
 def test_a_marker_that_is_itself_cut_short_is_finished(disk: FullDisk, tmp_path: Path) -> None:
     writer = writer_on(disk, tmp_path / "log", [])
     disk.room = 0
@@ -332,6 +339,7 @@ def test_a_marker_that_is_itself_cut_short_is_finished(disk: FullDisk, tmp_path:
     assert content.count(b"kahi") == 1
 
 
+@pytest.mark.fault("L1")
 def test_closing_a_log_that_refuses_counts_what_was_held(disk: FullDisk, tmp_path: Path) -> None:
     troubles: list[str] = []
     writer = writer_on(disk, tmp_path / "log", troubles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def test_gathered_lines_are_whole(data: bytes, cuts: list[int]) -> None:
     assert b"".join(pieces) + gatherer.flush() == data
 
 
+@pytest.mark.fault("L7")
 def test_an_endless_line_is_not_held() -> None:
     splitter, gatherer = LineSplitter(), LineGatherer()
     piece = b"\xc3\xa4" * 5000
@@ -150,6 +152,7 @@ def test_escape_sequences_go_however_they_are_split(cuts: list[int]) -> None:
     assert b"".join(map(stripper.strip, pieces)) + stripper.finish() == b"red plain \xc3\xa4\n"
 
 
+@pytest.mark.fault("L7")
 @given(st.lists(st.binary(max_size=30)))
 def test_the_stripper_never_holds_for_ever(pieces: list[bytes]) -> None:
     stripper = AnsiStripper()
@@ -175,6 +178,7 @@ def test_console_lines() -> None:
     assert len(text.feed(b"x" * (LINE_LIMIT + 1))) > LINE_LIMIT
 
 
+@pytest.mark.fault("L7")
 def test_controls_that_json_lets_pass_are_escaped() -> None:
     formatter = LineFormatter("web", "stdout", "json", lambda: 0)
     line = formatter.feed("a\x1b\x7f\x9b\u2028ä\n".encode())
@@ -200,6 +204,7 @@ class BrokenSystem(System):
         return taken
 
 
+@pytest.mark.fault("S6")
 def test_a_console_that_refuses_loses_and_counts_and_begins_a_new_line() -> None:
     full = OSError(28, "No space left on device")
     system = BrokenSystem(3, full, full, 1000)

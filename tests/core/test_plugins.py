@@ -315,6 +315,7 @@ def greeters() -> PluginManager:
     return plugins
 
 
+@pytest.mark.fault("W4")
 def test_who_raises_is_left_out_and_counted() -> None:
     plugins = greeters()
     assert plugins.call("kahi_greet", name="x") == [("a", "hi x"), ("d", "x")]
@@ -387,6 +388,7 @@ def test_the_same_error_is_logged_once_and_counted_always(caplog: pytest.LogCapt
     assert "ValueError: no" in caplog.text
 
 
+@pytest.mark.fault("W4")
 @pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), KahiError("no")])
 def test_nothing_that_is_raised_gets_out(error: BaseException) -> None:
     def fail() -> None:

@@ -178,6 +178,7 @@ def test_the_first_pause_to_end_counts(scene: Scene) -> None:
     assert two.groups == ["new", "new"]
 
 
+@pytest.mark.fault("W4")
 def test_a_full_buffer_drops_the_oldest_counts_them_and_says_so_once(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_pool_is_not_told_of_its_own_losses_nor_of_what_it_prints(scene: Scene
     assert not pool.is_idle
 
 
+@pytest.mark.fault("W4")
 def test_one_that_never_answers_holds_up_nobody_else(scene: Scene) -> None:
     hung, good = scene.listener("hung"), scene.listener("good")
     hung.says(b"READY\n")
@@ -243,6 +245,7 @@ def test_one_that_never_answers_holds_up_nobody_else(scene: Scene) -> None:
     assert [hung.groups, good.groups, other.groups] == [["a"], ["b", "c"], ["a"]]
 
 
+@pytest.mark.fault("W4")
 def test_a_violation_restarts_the_listener_and_its_event_goes_to_another(scene: Scene) -> None:
     bad, good = scene.listener("bad"), scene.listener("good")
     bad.says(b"READY\n")

@@ -94,6 +94,7 @@ def test_a_storm_of_ends_is_looked_at_once(loop: FakeClockLoop, reaper: Callable
     assert family.looks == 1
 
 
+@pytest.mark.fault("R1", "R5")
 def test_a_poller_without_room_falls_back_to_sigchld(
     loop: FakeClockLoop, reaper: Callable[[System], Reaper], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def toml(value: Any, path: str = "") -> str:
     return "\n".join([*lines, *tables]) + "\n"
 
 
+@pytest.mark.fault("C4")
 @settings(max_examples=150, deadline=None)
 @given(st.lists(configs, min_size=1, max_size=5))
 def test_random_edits(versions: list[dict[str, Any]]) -> None:

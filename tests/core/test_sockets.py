@@ -22,6 +22,7 @@ def test_mode_and_cleaning_up(short_tmp: Path) -> None:
     assert os.listdir(short_tmp) == []
 
 
+@pytest.mark.fault("S4")
 def test_there_is_no_moment_with_a_wider_mode(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = short_tmp / "s"
     seen: list[int] = []
@@ -36,6 +37,7 @@ def test_there_is_no_moment_with_a_wider_mode(short_tmp: Path, monkeypatch: pyte
     assert seen == [0o700]
 
 
+@pytest.mark.fault("S2")
 def test_a_second_daemon_is_refused(short_tmp: Path) -> None:
     first = listen_unix(str(short_tmp / "s"), 0o700)
     with pytest.raises(SocketRefused, match=f"another daemon with pid {os.getpid()} uses it"):
@@ -43,6 +45,7 @@ def test_a_second_daemon_is_refused(short_tmp: Path) -> None:
     first.close()
 
 
+@pytest.mark.fault("S2")
 def test_a_stale_socket_is_replaced(short_tmp: Path) -> None:
     path = short_tmp / "s"
     with socket.socket(socket.AF_UNIX) as dead:
@@ -54,6 +57,7 @@ def test_a_stale_socket_is_replaced(short_tmp: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.fault("S2")
 def test_a_live_stranger_is_refused(short_tmp: Path) -> None:
     path = short_tmp / "s"
     with socket.socket(socket.AF_UNIX) as stranger:
@@ -64,6 +68,7 @@ def test_a_live_stranger_is_refused(short_tmp: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.fault("S4")
 @pytest.mark.parametrize(("kind", "reason"), [("file", "no socket"), ("link", "a symbolic link")])
 def test_what_is_no_socket_stays(short_tmp: Path, kind: str, reason: str) -> None:
     path = short_tmp / "s"
@@ -85,6 +90,7 @@ def test_only_the_own_socket_is_removed(short_tmp: Path) -> None:
     assert path.read_text() == "somebody else's"
 
 
+@pytest.mark.fault("S4")
 def test_a_directory_that_is_not_there(short_tmp: Path) -> None:
     with pytest.raises(SocketRefused, match="No such file or directory"):
         listen_unix(str(short_tmp / "none" / "s"), 0o700)

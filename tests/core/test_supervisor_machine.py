@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -198,4 +199,4 @@ class AnySupervision(RuleBasedStateMachine):
 
 
 AnySupervision.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
-TestAnySupervision = AnySupervision.TestCase
+TestAnySupervision = pytest.mark.fault("P8", "P12")(AnySupervision.TestCase)

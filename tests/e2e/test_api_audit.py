@@ -127,6 +127,7 @@ def test_signals_that_end_the_daemon(daemon: Start) -> None:
     assert records(running) == [{"who": "signal", "what": "SIGTERM", "on": "", "result": "shutdown"}]
 
 
+@pytest.mark.fault("A9")
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_text_from_outside_forges_no_record(daemon: Start, log_format: str) -> None:
     running = daemon(f'[supervisor]\nlog_format = "{log_format}"\n')
@@ -194,6 +195,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Any:
 READING = [e for e in ENDPOINTS if e.method == "GET" and e.access in (Access.PUBLIC, Access.READ)]
 
 
+@pytest.mark.fault("C7")
 @pytest.mark.parametrize("endpoint", READING, ids=[endpoint.path for endpoint in READING])
 def test_no_answer_tells_a_secret(seeded: Daemon, endpoint: Any) -> None:
     for name, stream in (("web", "stdout"), ("web", "stderr"), ("fetch", "stdout")):
@@ -212,11 +214,13 @@ def test_no_answer_tells_a_secret(seeded: Daemon, endpoint: Any) -> None:
         assert [canary for canary in CANARIES if canary.encode() in data] == []
 
 
+@pytest.mark.fault("C7")
 def test_no_log_record_tells_a_secret(seeded: Daemon) -> None:
     found = [line for line in seeded.output.splitlines() for canary in CANARIES if canary in line]
     assert found == []
 
 
+@pytest.mark.fault("C7")
 def test_no_command_tells_a_secret(seeded: Daemon, kahi: Callable[..., Any], short_tmp: Path) -> None:
     good = short_tmp / "good.toml"
     good.write_text(seeded.config.read_text().replace("TOKEN = ['canary-env']", "TOKEN = 'canary-env'"))

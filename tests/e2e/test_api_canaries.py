@@ -9,6 +9,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from kahi_api.routes import ENDPOINTS
 from tests.support import Daemon, eventually
 
@@ -80,6 +82,7 @@ def fetch(running: Daemon, method: str, path: str, body: str | None = None) -> s
         connection.close()
 
 
+@pytest.mark.fault("C7")
 def test_no_secret_in_any_answer_log_or_event(
     daemon: Callable[..., Daemon], kahi: Callable[..., object], short_tmp: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_silent_stream_shows_that_it_lives(daemon: Start) -> None:
         assert time.monotonic() - begin > limits.HEARTBEAT - 1
 
 
+@pytest.mark.breaks("serials")
 def test_ticks_come_only_to_who_names_them(daemon: Start) -> None:
     running = daemon("")
     with (

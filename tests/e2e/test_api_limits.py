@@ -36,6 +36,7 @@ def close_all(connections: list[socket.socket]) -> None:
         connection.close()
 
 
+@pytest.mark.fault("A3")
 @pytest.mark.slow
 def test_half_sent_heads_are_gone_at_their_deadline(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")
@@ -54,6 +55,7 @@ def test_half_sent_heads_are_gone_at_their_deadline(daemon: Start) -> None:
     close_all(connections)
 
 
+@pytest.mark.fault("A3")
 @pytest.mark.slow
 def test_half_sent_bodies_are_gone_at_their_deadline(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")
@@ -73,6 +75,7 @@ def test_half_sent_bodies_are_gone_at_their_deadline(daemon: Start) -> None:
     close_all([fixed, chunked, unwanted])
 
 
+@pytest.mark.fault("A1")
 @pytest.mark.slow
 def test_answers_that_nobody_reads_are_given_up(daemon: Start) -> None:
     code = "print('x' * 1048576); import time; time.sleep(3600)"
@@ -102,6 +105,7 @@ def open_sockets(pid: int) -> list[str]:
     return [row[6] for row in rows if row[6] in inodes and row[5] == "03" and len(row) > 7]
 
 
+@pytest.mark.fault("A1", "A2")
 @pytest.mark.slow
 def test_readers_that_do_not_read_cost_nothing_but_their_buffers(daemon: Start) -> None:
     code = (
@@ -114,10 +118,11 @@ def test_readers_that_do_not_read_cost_nothing_but_their_buffers(daemon: Start) 
         f"[programs.a]\n{SLEEPER}\n"
     )
     target = "/api/v1/processes/flood/log/stdout/stream"
-    connections = [connect(running.socket) for _ in range(limits.STREAMS)]
-    for connection in connections:
-        connection.sendall(request("GET", target))
-        connection.recv(10)
+    connections: list[socket.socket] = []
+    for _ in range(limits.STREAMS):
+        connections.append(connect(running.socket))
+        connections[-1].sendall(request("GET", target))
+        connections[-1].recv(10)
     status, fields, body = exchange(running.socket, request("GET", target))
     assert (status, body["code"]) == (503, "UNAVAILABLE")
     assert int(fields["retry-after"]) > 0
@@ -150,6 +155,7 @@ def test_readers_that_do_not_read_cost_nothing_but_their_buffers(daemon: Start) 
     close_all(connections)
 
 
+@pytest.mark.fault("S8")
 def test_streams_do_not_hold_up_the_end(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")
     connections = [connect(running.socket) for _ in range(20)]
@@ -171,6 +177,7 @@ def test_streams_do_not_hold_up_the_end(daemon: Start) -> None:
     close_all([*connections, half_sent])
 
 
+@pytest.mark.fault("A4", "A5", "A7")
 @pytest.mark.parametrize(
     ("head", "status"),
     [
@@ -209,6 +216,7 @@ def test_requests_that_are_no_http(daemon: Start, head: bytes, status: int) -> N
     assert running.output.count("\n") == lines, "clients do not fill the log"
 
 
+@pytest.mark.fault("A2")
 def test_connections_are_limited(daemon: Start) -> None:
     running = daemon("[server]\nmax_connections = 8\n")
     connections: list[socket.socket] = []
@@ -232,6 +240,7 @@ def test_connections_are_limited(daemon: Start) -> None:
     close_all(connections)
 
 
+@pytest.mark.fault("A2")
 def test_streams_are_limited(daemon: Start) -> None:
     running = daemon(f"[server]\nmax_streams = 2\n[programs.a]\n{SLEEPER}\n")
     target = "/api/v1/processes/a/log/stdout/stream"

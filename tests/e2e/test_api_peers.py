@@ -46,6 +46,7 @@ def ask_as(path: Path, uid: int, gid: int, groups: tuple[int, ...] = ()) -> str:
 OPEN = 'file = "{path}"\nchmod = "0777"\n'
 
 
+@pytest.mark.fault("A15")
 @pytest.mark.needs_root
 def test_a_wide_mode_lets_in_only_who_is_named(daemon: Start, short_tmp: Path) -> None:
     short_tmp.chmod(0o755)
@@ -68,6 +69,7 @@ def test_a_wide_mode_lets_in_only_who_is_named(daemon: Start, short_tmp: Path) -
     assert running.output.count(refused) == 1
 
 
+@pytest.mark.fault("A15")
 @pytest.mark.needs_root
 def test_a_wide_mode_alone_opens_nothing(daemon: Start, short_tmp: Path) -> None:
     short_tmp.chmod(0o755)
@@ -93,3 +95,15 @@ def test_names_that_nobody_has(kahi: Callable[..., subprocess.CompletedProcess[s
     checked = kahi("check", "-c", str(config))
     assert checked.returncode == 1
     assert "[server.unix] allow_users: there is no user 'no-such-user'" in checked.stderr
+
+
+@pytest.mark.fault("S4")
+def test_a_path_that_is_too_long(
+    kahi: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    config = tmp_path / "kahi.toml"
+    config.write_text(f"[server.unix]\nfile = '/{'x' * 103}'\n")
+    line = f"{config}:2: [server.unix] file: is too long for a socket (at most 103 bytes)\n"
+    for command in ("check", "daemon"):
+        done = kahi(command, "-c", str(config))
+        assert (done.returncode, done.stderr) == (1, line)

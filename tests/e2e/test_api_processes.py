@@ -196,6 +196,7 @@ def test_signals(daemon: Start, short_tmp: Path) -> None:
     assert (status, outcomes[0]["ok"]) == (200, True), "members that do not run are skipped"
 
 
+@pytest.mark.fault("P3")
 def test_stdin_is_queued_up_to_a_limit(daemon: Start) -> None:
     reader = "import sys\nfor line in sys.stdin: print('got', line.strip(), flush=True)"
     running = daemon(
@@ -332,6 +333,7 @@ def test_version_and_shutdown(daemon: Start) -> None:
     assert running.wait() == 0
 
 
+@pytest.mark.fault("A7")
 @pytest.mark.parametrize(
     ("method", "target", "status", "code"),
     [

@@ -68,6 +68,7 @@ def ask(place: Place, *headers: str, method: str = "GET", target: str = "/api/v1
 # What is refused before anything is served
 
 
+@pytest.mark.fault("A14")
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -131,6 +132,7 @@ def test_user_name_and_password(daemon: Start, hashed: str) -> None:
         assert secret not in running.output
 
 
+@pytest.mark.fault("A11")
 def test_guessing_is_slowed_down(daemon: Start) -> None:
     place = ("127.0.0.1", free_port())
     running = daemon(http_table(place[1]))
@@ -150,6 +152,7 @@ def test_guessing_is_slowed_down(daemon: Start) -> None:
     assert exchange(running.socket, request("GET", "/api/v1/version"))[0] == 200
 
 
+@pytest.mark.fault("A11")
 @pytest.mark.slow
 def test_hashing_is_off_the_loop_and_paid_once(daemon: Start) -> None:
     place = ("127.0.0.1", free_port())
@@ -173,6 +176,7 @@ def test_hashing_is_off_the_loop_and_paid_once(daemon: Start) -> None:
     assert max(gaps) < first, "the loop waited for a hash"
 
 
+@pytest.mark.fault("A12")
 @pytest.mark.slow
 def test_unknown_users_cost_as_much_as_known_ones(daemon: Start) -> None:
     place = ("127.0.0.1", free_port())
@@ -206,6 +210,7 @@ SAME = ("Sec-Fetch-Site: same-origin",)
 ORIGIN = "Origin: http://localhost"
 
 
+@pytest.mark.fault("A8")
 @pytest.mark.parametrize(
     ("method", "headers", "status"),
     [
@@ -267,6 +272,7 @@ def browsed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     running.end()
 
 
+@pytest.mark.fault("A8")
 def test_a_unix_socket_has_no_host_but_knows_origins(browsed: tuple[Place, Daemon]) -> None:
     _, running = browsed
 
@@ -278,6 +284,7 @@ def test_a_unix_socket_has_no_host_but_knows_origins(browsed: tuple[Place, Daemo
     assert post("Host: kahi.example", "Origin: https://evil.example") == 403
 
 
+@pytest.mark.fault("A8")
 def test_simple_requests_reach_nothing(browsed: tuple[Place, Daemon]) -> None:
     place, _ = browsed
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
@@ -359,6 +366,7 @@ def test_tls(daemon: Start, short_tmp: Path) -> None:
     assert "Traceback" not in running.output
 
 
+@pytest.mark.fault("A3")
 @pytest.mark.slow
 def test_half_done_handshakes_are_gone_and_counted(daemon: Start, short_tmp: Path) -> None:
     place = ("127.0.0.1", free_port())
@@ -434,6 +442,7 @@ def test_ipv6(daemon: Start) -> None:
     assert "without TLS" not in running.output
 
 
+@pytest.mark.fault("A2")
 def test_some_connections_are_kept_for_the_unix_socket(daemon: Start) -> None:
     place = ("127.0.0.1", free_port())
     running = daemon("[server]\nmax_connections = 40\n" + http_table(place[1]))

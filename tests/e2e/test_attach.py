@@ -72,6 +72,7 @@ def test_the_end_of_input_only_where_it_is_allowed(daemon: Start) -> None:
     assert b"got x" not in log_of(running)
 
 
+@pytest.mark.fault("P3")
 def test_input_that_nobody_reads_is_bounded(daemon: Start) -> None:
     running = daemon("[programs.web]\ncommand = 'sleep 3600'\nstartsecs = 0\n")
     running.wait_for("web", "RUNNING")

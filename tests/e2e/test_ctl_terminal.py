@@ -59,6 +59,7 @@ def test_colours_only_where_they_are_wanted(daemon: Start, ctl: Shown) -> None:
         assert "FATAL" in plain.text
 
 
+@pytest.mark.fault("A9")
 def test_what_is_printed_does_nothing_to_the_terminal(daemon: Start, ctl: Shown) -> None:
     code = "import os, time; os.write(1, b'a\\tb\\x1b[2J\\x07\\xc3\\xa4\\r\\n'); time.sleep(3600)"
     evil = "name-\x1b[2J"

@@ -6,15 +6,17 @@ import contextlib
 import errno
 import os
 import random
+import re
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kahi_api.client import ClientError
+from kahi_api.client import ApiError, ClientError
 from tests.support import Daemon, children_of, eventually, lives, python
 
 Start = Callable[..., Daemon]
@@ -42,13 +44,14 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+@pytest.mark.fault("E7")
 @pytest.mark.needs_strace
 @pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
 def test_a_spawn_that_fails_for_now_is_tried_again(daemon: Start, error: str) -> None:
     running = daemon(
         f"[programs.x]\n{SLEEPER}\nnumprocs = 3\n",
-        # Where vfork fails, fork is tried.
-        wrapper=injecting(f"vfork:error={error}:when=2..3", f"clone:error={error}:when=1..2"),
+        # Where vfork fails, fork is tried. The first fork of all is that of the guardian.
+        wrapper=injecting(f"vfork:error={error}:when=2..3", f"clone:error={error}:when=2..3"),
     )
     running.says(os.strerror(getattr(errno, error)))
     assert running.output.count("start 1 failed: cannot run") == 2
@@ -62,6 +65,7 @@ def test_a_spawn_that_fails_for_now_is_tried_again(daemon: Start, error: str) ->
     assert running.wait() == 0
 
 
+@pytest.mark.fault("R5")
 @pytest.mark.needs_strace
 def test_a_kernel_without_pidfds(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{SLEEPER}\nnumprocs = 5\n", wrapper=injecting("pidfd_open:error=ENOSYS"))
@@ -80,6 +84,7 @@ def test_a_kernel_without_pidfds(daemon: Start) -> None:
     assert running.wait() == 0
 
 
+@pytest.mark.fault("R1")
 def test_descriptors_that_run_out(daemon: Start) -> None:
     """Some run, the others wait for room; nothing else breaks, and room that comes is used."""
     running = daemon(
@@ -100,19 +105,40 @@ def test_descriptors_that_run_out(daemon: Start) -> None:
     assert running.terminate() == 0
 
 
-def test_a_limit_of_memory_for_the_daemon(daemon: Start) -> None:
-    """What a request needs and can not be had fails that request, not supervision."""
-    running = daemon(f"[programs.x]\n{SLEEPER}\n")
+@pytest.mark.fault("R4")
+def test_a_daemon_without_memory(daemon: Start, short_tmp: Path) -> None:
+    """What a request needs and can not be had fails that request, not supervision, nor the end."""
+    log = short_tmp / "log"
+    log.write_bytes(b"x" * (1 << 20))
+    running = daemon(f"[programs.x]\n{SLEEPER}\nstdout_logfile = '{log}'\n")
     pid = running.wait_for("x", "RUNNING").pid
-    resident = int(Path(f"/proc/{running.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.prlimit(running.pid, resource.RLIMIT_AS, (resident + (300 << 20), resource.RLIM_INFINITY))
-    for _ in range(3):
-        running.ctl("status")
+    running.wait_for_uptime()
+    size = int(Path(f"/proc/{running.pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.prlimit(running.pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+    tail = running.ctl("tail", "--bytes", "1048576", "x")
+    assert tail.returncode == 1
+    assert len(tail.stdout) < 1 << 20
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: running.process("x").pid not in (0, pid), "it is back")
     assert running.terminate() == 0
 
 
+@pytest.mark.fault("R4")
+@pytest.mark.needs_strace
+def test_a_daemon_that_can_start_no_thread(daemon: Start) -> None:
+    """But for the first one, which moves output."""
+    running = daemon(f"[programs.x]\n{SLEEPER}\n", wrapper=injecting("clone3:error=EAGAIN:when=2+"))
+    pid = running.wait_for("x", "RUNNING").pid
+    running.wait_for_uptime()
+    assert running.get("/api/v1/openapi.json")["code"] == "SERVER_ERROR"
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: running.process("x").pid not in (0, pid), "it is back")
+    os.kill(running.listener, signal.SIGTERM)
+    assert running.wait() == 0
+    assert "ends with exit code 0" in running.output
+
+
+@pytest.mark.fault("P6")
 def test_children_that_fork_away(daemon: Start) -> None:
     """A program that daemonizes itself has ended, as far as anybody can tell; what it left is reported."""
     code = (
@@ -130,6 +156,142 @@ def test_children_that_fork_away(daemon: Start) -> None:
     assert running.terminate() == 0
 
 
+@pytest.mark.fault("P8")
+def test_restarts_in_a_loop_of_what_ends_at_once(daemon: Start) -> None:
+    """Whatever meets whatever: nothing raises, and the last word counts."""
+    running = daemon(
+        f"[programs.quick]\ncommand = 'true'\nautorestart = true\nstartsecs = 0\nstartretries = -1\n"
+        f"[programs.x]\n{SLEEPER}\nautorestart = true\n"
+    )
+
+    def hammer(action: str, name: str) -> None:
+        with running.client() as client:
+            for _ in range(60):
+                with contextlib.suppress(ApiError):
+                    getattr(client, action)(name, **({} if action == "stop" else {"wait": False}))
+
+    threads = [
+        threading.Thread(target=hammer, args=(action, name))
+        for action in ("restart", "restart", "start", "stop")
+        for name in ("quick", "x")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with running.client() as client:
+        client.stop("quick") if running.process("quick").pid else None
+        client.restart("x")
+    assert running.process("x").state == "RUNNING"
+    assert "Traceback" not in running.output
+    assert running.terminate() == 0
+
+
+@pytest.mark.fault("P12")
+@pytest.mark.needs_strace
+def test_no_signal_goes_to_a_pid_that_was_reaped(daemon: Start, short_tmp: Path) -> None:
+    """Read from every signal, wait and fork of the daemon, in the order in which they happened."""
+    trace = short_tmp / "trace"
+    calls = "trace=kill,tgkill,tkill,pidfd_send_signal,wait4,waitid,vfork,clone,clone3,fork"
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\nnumprocs = 5\nautorestart = true\nkillasgroup = true\n"
+        "[programs.crash]\ncommand = ['sh', '-c', 'sleep 3600 & exit 1']\nnumprocs = 3\nstartretries = -1\n"
+        "killasgroup = true\nbackoff = { initial = 0, max = 0 }\n",
+        wrapper=["strace", "-qq", "-o", str(trace), "-e", calls, "-e", "signal=none"],
+    )
+    for _ in range(3):
+        for process in running.processes().values():
+            if process.name.startswith("x") and process.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ApiError), running.client() as client:
+                    client.restart(process.name, wait=False)
+        time.sleep(0.5)
+    assert running.ctl("shutdown").returncode == 0
+    running.popen.wait()
+    ours: set[int] = set()
+    sent = 0
+    for line in trace.read_text().splitlines():
+        if born := re.match(r"(?:vfork|fork|clone3?)\(.*\) += (\d+)$", line):
+            ours.add(int(born[1]))
+        elif reaped := re.match(r"wait4\(.*\) += (\d+)$", line):
+            ours.discard(int(reaped[1]))
+        elif signalled := re.match(r"kill\(-?(\d+), (\w+)\)", line):
+            sent += 1
+            assert int(signalled[1]) in ours, line
+        else:
+            assert re.match(r"(waitid|wait4)\(|\+\+\+ ", line), line
+    assert sent > 20
+
+
+MEMORY = Path("/sys/fs/cgroup/memory")
+
+
+@pytest.mark.fault("P14")
+@pytest.mark.needs_root
+def test_a_program_that_the_oom_killer_takes(daemon: Start) -> None:
+    if not (MEMORY / "memory.limit_in_bytes").exists():
+        pytest.skip("needs a cgroup of memory, version 1")
+    running = daemon(
+        f"[programs.hog]\n{python('input(); hog = bytes(range(256)) * (1 << 20); input()')}\n"
+        f"startsecs = 0\noom_score_adj = 500\n"
+    )
+    pid = running.wait_for("hog", "RUNNING").pid
+    running.wait_for_uptime()
+    assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) == 500
+    group = MEMORY / f"kahi-{pid}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text("64M")
+        (group / "cgroup.procs").write_text(str(pid))
+        with running.client() as client:
+            client.send("hog", b"now\n")
+        back = eventually(
+            lambda: [p for p in [running.process("hog")] if p.state == "RUNNING" and p.pid != pid],
+            "it is back",
+        )[0]
+        assert (back.exit_signal, back.exitstatus, back.restarts) == ("SIGKILL", 137, 1)
+    finally:
+        for left in (group / "cgroup.procs").read_text().split():
+            os.kill(int(left), signal.SIGKILL)
+        eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+    assert running.terminate() == 0
+
+
+@pytest.mark.fault("P15")
+def test_many_that_crash_again_and_again_cost_next_to_nothing(daemon: Start) -> None:
+    running = daemon("[programs.x]\ncommand = 'false'\nnumprocs = 50\nstartretries = 2\nautostart = false\n")
+
+    def ticks() -> int:
+        return sum(map(int, Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+    before = ticks()
+    running.ctl("start", "--no-wait", "all")
+    eventually(lambda: {p.state for p in running.processes().values()} == {"FATAL"}, "all have given up")
+    assert (ticks() - before) / os.sysconf("SC_CLK_TCK") < 2
+    assert running.output.count(": given up: ") == 50
+
+
+@pytest.mark.fault("R1")
+@pytest.mark.needs_strace
+def test_connections_that_can_not_be_accepted_for_now(daemon: Start) -> None:
+    """The API pauses for a second, supervision does not."""
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\nautorestart = true\n", wrapper=injecting("accept4:error=EMFILE:when=3..4")
+    )
+    pid = running.wait_for("x", "RUNNING").pid
+    running.wait_for_uptime()
+    (inner,) = children_of(running.pid)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: running.process("x").pid not in (0, pid), "it is back, and that is told")
+    for _ in range(5):
+        assert running.answers()
+    os.kill(inner, signal.SIGTERM)
+    assert running.wait() == 0
+
+
+@pytest.mark.fault("P8", "C5", "S7")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_anything_at_any_time(daemon: Start, seed: int) -> None:

@@ -78,6 +78,7 @@ def test_start_stop_restart(daemon: Start) -> None:
     assert running.ctl("start", "nothing").returncode == 1
 
 
+@pytest.mark.fault("E1")
 def test_a_failed_start_says_why(daemon: Start) -> None:
     running = daemon(
         f"[programs.web]\n{python('raise SystemExit(3)')}\nautostart = false\nstartretries = 0\nstartsecs = 60\n"
@@ -155,6 +156,7 @@ def test_tail_shows_the_end_of_the_log_and_follows_over_a_restart(daemon: Start)
         assert follower.wait(10) == 130
 
 
+@pytest.mark.fault("S8")
 def test_an_open_stream_does_not_hold_up_the_end(daemon: Start) -> None:
     code = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.1)"
     running = daemon(f"[programs.web]\n{python(code)}")
@@ -230,6 +232,7 @@ def test_the_api_with_curl(daemon: Start) -> None:
     assert (status, answer["code"]) == (405, "METHOD_NOT_ALLOWED")
 
 
+@pytest.mark.fault("S2")
 def test_a_second_daemon_on_the_same_socket_is_refused(daemon: Start, short_tmp: Path) -> None:
     first = daemon("")
     other = short_tmp / "other"
@@ -246,6 +249,7 @@ def test_a_second_daemon_on_the_same_socket_is_refused(daemon: Start, short_tmp:
     assert not (short_tmp / "twice").exists(), "nothing is started twice"
 
 
+@pytest.mark.fault("C4")
 def test_a_broken_configuration_names_file_and_line(kahi: Run, tmp_path: Path) -> None:
     config = tmp_path / "kahi.toml"
     config.write_text('[programs.web]\ncommand = "sleep 1"\nstartsecs = "soon"\nautorestart = 7\n')

@@ -110,6 +110,7 @@ def test_a_refused_event_comes_again(daemon: Start, word: str) -> None:
     assert "rec: refused event" in running.output
 
 
+@pytest.mark.fault("W4")
 def test_one_that_never_answers_hurts_nobody(daemon: Start) -> None:
     running = daemon(
         listener("hung", '["PROCESS_STATE"]', "hang", "PROCESS_STATE", extra="stopwaitsecs = 1")
@@ -127,6 +128,7 @@ def test_one_that_never_answers_hurts_nobody(daemon: Start) -> None:
     assert record.named("processname:web")[-1].startswith("processname:web groupname:web from_state:STOPPING")
 
 
+@pytest.mark.fault("W4")
 def test_the_event_of_a_listener_that_dies_is_not_lost(daemon: Start) -> None:
     running = daemon(listener("rec", '["REMOTE_COMMUNICATION"]', "wait", "type:hard"))
     record = Record(running, "rec")
@@ -143,6 +145,7 @@ def test_the_event_of_a_listener_that_dies_is_not_lost(daemon: Start) -> None:
     assert running.process("rec").restarts == 1
 
 
+@pytest.mark.fault("W4")
 def test_a_violation_of_the_protocol_restarts_the_listener_but_not_in_a_hot_loop(daemon: Start) -> None:
     running = daemon(listener("bad", '["PROCESS_STATE"]', "babble", "now") + f"[programs.web]\n{SLEEPER}\n")
     eventually(lambda: running.process("bad").restarts >= 2, "it is restarted")
@@ -174,6 +177,7 @@ def test_an_event_that_breaks_its_listener_is_offered_again(daemon: Start) -> No
     assert running.process("bad").restarts >= 1
 
 
+@pytest.mark.fault("W4")
 def test_a_burst_drops_the_oldest_counts_them_and_says_so_once(daemon: Start) -> None:
     running = daemon(
         listener("slow", '["REMOTE_COMMUNICATION"]', "wait", "type:count", extra="buffer_size = 10")

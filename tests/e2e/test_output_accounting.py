@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.numbering import check, command, content_of, parts_of
+from tests.e2e.test_api_limits import memory_of
 from tests.e2e.test_reaping import switches
 from tests.support import Daemon, eventually, lives, python
 
 Start = Callable[..., Daemon]
 
 
+@pytest.mark.fault("P1")
 def test_rotation_at_full_speed(daemon: Start, short_tmp: Path) -> None:
     log = short_tmp / "log"
     running = daemon(
@@ -33,6 +35,7 @@ def test_rotation_at_full_speed(daemon: Start, short_tmp: Path) -> None:
         assert end == sum(part.stat().st_size for part in parts)
 
 
+@pytest.mark.fault("L2")
 def test_logs_moved_and_reopened_at_full_speed(daemon: Start, short_tmp: Path) -> None:
     log = short_tmp / "log"
     running = daemon(f"[programs.x]\n{command()}\nstdout_logfile = '{log}'\nstartsecs = 0\n")
@@ -126,6 +129,7 @@ if os.fork() == 0:
 """
 
 
+@pytest.mark.fault("P5")
 def test_a_grandchild_prints_after_its_leader_died(daemon: Start, short_tmp: Path) -> None:
     log = short_tmp / "log"
     running = daemon(f"[programs.x]\n{python(GRANDCHILD)}\noneshot = true\nstdout_logfile = '{log}'\n")
@@ -136,6 +140,7 @@ def test_a_grandchild_prints_after_its_leader_died(daemon: Start, short_tmp: Pat
     eventually(lambda: log.read_text() == expected, "all that the grandchild printed")
 
 
+@pytest.mark.fault("P5")
 def test_a_grandchild_goes_on_printing_when_its_program_is_removed(daemon: Start, short_tmp: Path) -> None:
     log = short_tmp / "log"
     running = daemon(f"[programs.x]\n{python(GRANDCHILD)}\noneshot = true\nstdout_logfile = '{log}'\n")
@@ -152,6 +157,7 @@ def open_files(pid: int) -> list[str]:
     return [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
 
 
+@pytest.mark.fault("P4")
 @pytest.mark.parametrize("which", ["1", "2", "1, 2"])
 def test_a_child_that_closes_its_output_and_lives(daemon: Start, which: str) -> None:
     code = f"import os, time\nprint('here', flush=True)\nfor fd in ({which},):\n    os.close(fd)\ntime.sleep(3600)"
@@ -176,6 +182,32 @@ def test_redirected_stderr_keeps_the_order(daemon: Start, short_tmp: Path) -> No
     assert log.read_text() == "".join(f"{number}\n" for number in range(2000))
 
 
+@pytest.mark.fault("P1")
+def test_floods_leave_the_api_and_memory_alone(daemon: Start, short_tmp: Path) -> None:
+    running = daemon(
+        f"[programs.counting]\n{command()}\nstdout_logfile = '{short_tmp}/log'\nstdout_logfile_maxbytes = 0\n"
+        "startsecs = 0\n"
+        + "".join(
+            f"[programs.p{number}]\ncommand = 'yes'\nstdout_logfile = '{short_tmp}/log{number}'\n"
+            "stdout_logfile_maxbytes = '1MB'\nstdout_logfile_backups = 0\nstartsecs = 0\n"
+            for number in range(4)
+        )
+    )
+    before = memory_of(running.pid)
+    slowest = 0.0
+    with running.client() as client:
+        for _ in range(30):
+            asked = time.monotonic()
+            client.processes()
+            slowest = max(slowest, time.monotonic() - asked)
+            time.sleep(0.02)
+    assert slowest < 1.0
+    assert memory_of(running.pid) - before < 16_000_000
+    assert running.ctl("stop", "all").returncode == 0
+    assert sum(check((short_tmp / "log").read_bytes()).values()) > 1000
+
+
+@pytest.mark.fault("P1")
 def test_four_floods_are_fair(daemon: Start, short_tmp: Path) -> None:
     running = daemon(
         "".join(

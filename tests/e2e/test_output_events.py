@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support import Daemon, eventually, install_plugin, python
 
 Start = Callable[..., Daemon]
@@ -163,6 +165,7 @@ def test_sinks_of_plugins_get_the_bytes(daemon: Start, short_tmp: Path) -> None:
     assert (short_tmp / "sink-x-stderr").read_bytes() == b"errerr[closed]"
 
 
+@pytest.mark.fault("W4")
 def test_a_sink_that_raises_is_named_and_gets_no_more(daemon: Start, short_tmp: Path) -> None:
     code = "import os, time\nfor word in (b'fine ', b'explode ', b'after '):\n    os.write(1, word); time.sleep(0.2)"
     running = daemon(
@@ -179,6 +182,7 @@ def test_a_sink_that_raises_is_named_and_gets_no_more(daemon: Start, short_tmp: 
 HANGING = SINKS.replace('if b"explode" in data:', "import time; time.sleep(4)\n        if False:")
 
 
+@pytest.mark.fault("W4")
 def test_a_sink_that_hangs_holds_up_nobody_else(daemon: Start, short_tmp: Path) -> None:
     running = daemon(
         f"[programs.x]\n{python('print(1)')}\noneshot = true\n"

@@ -180,6 +180,7 @@ def test_a_follower_of_a_cleared_log_goes_on(daemon: Start, short_tmp: Path) -> 
     assert (follower.missed, follower.offset) == (0, 8)
 
 
+@pytest.mark.fault("A10", "L7")
 def test_characters_and_line_ends_that_are_split_over_reads(daemon: Start) -> None:
     pieces = [
         "b'caf\\xc3'",
@@ -266,6 +267,7 @@ def test_clear_by_the_action_names_what_can_not_be_cleared(daemon: Start, short_
     assert f"cannot reopen {short_tmp}/dir/log: No such file or directory" in failed.stderr
 
 
+@pytest.mark.fault("A1")
 def test_a_slow_reader_holds_up_nobody(daemon: Start, short_tmp: Path) -> None:
     running = daemon(
         f"[programs.x]\n{command(150_000)}\noneshot = true\nautostart = false\nstdout_logfile = '{short_tmp}/log'\n"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.numbering import check, command
+from kahi_api.client import ClientError
+from tests.e2e.numbering import check, command, content_of, parts_of
 from tests.e2e.test_output_events import RECORDER, recorded
 from tests.support import Daemon, eventually, install_plugin, python
 
@@ -25,17 +26,18 @@ TICKER = "import itertools, os, time\nfor n in itertools.count():\n    os.write(
 
 @pytest.fixture
 def small_disk(short_tmp: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
+    """A file system of 1 MiB."""
     place = short_tmp / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "kahi-test", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "kahi-test", str(place)], check=True)
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.fault("L1")
 @pytest.mark.needs_root
 def test_a_full_disk_and_its_recovery(daemon: Start, short_tmp: Path, small_disk: Path) -> None:
-    (small_disk / "ballast").write_bytes(b"x" * 150_000)
+    (small_disk / "ballast").write_bytes(b"x" * 950_000)
     log = small_disk / "log"
     running = daemon(
         f"[programs.x]\n{python(TICKER)}\nstartsecs = 0\nstdout_logfile = '{log}'\n",
@@ -72,6 +74,7 @@ def running_total(lines: list[str], lost: int) -> int:
     return total
 
 
+@pytest.mark.fault("L3")
 @pytest.mark.needs_strace
 @pytest.mark.parametrize("error", ["EIO", "EROFS", "EFBIG"])
 def test_a_write_error_loses_nothing_when_it_is_short(daemon: Start, short_tmp: Path, error: str) -> None:
@@ -98,6 +101,34 @@ def test_a_write_error_loses_nothing_when_it_is_short(daemon: Start, short_tmp: 
     assert running.ctl("shutdown").returncode == 0
 
 
+@pytest.mark.fault("L8")
+@pytest.mark.needs_strace
+@pytest.mark.parametrize("rename", [1, 2, 3, 5])
+def test_a_daemon_that_dies_while_it_rotates(daemon: Start, short_tmp: Path, rename: int) -> None:
+    log = short_tmp / "log"
+    toml = f"[programs.x]\n{command(400, 0.001)}\noneshot = true\nstdout_logfile = '{log}'\nstdout_logfile_maxbytes = 1000\n"
+    first = daemon(
+        toml + "stdout_logfile_backups = 50\n",
+        wrapper=[
+            *("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(short_tmp), "-e", "trace=/^rename"),
+            *("-e", f"inject=/^rename:signal=KILL:when={rename}"),
+        ],
+        wait=False,
+    )
+    assert first.wait() != 0
+    second = daemon(toml + "stdout_logfile_backups = 50\n")
+    second.wait_for("x", "EXITED")
+    counts: dict[int, int] = {}
+    for line in content_of(parts_of(log)).splitlines():
+        pid, *rest = line.split()
+        if len(rest) == 1 and rest[0].isdigit():
+            assert int(rest[0]) == counts.get(int(pid), 0), line
+            counts[int(pid)] = counts.get(int(pid), 0) + 1
+    assert len(counts) == 2
+    assert list(counts.values())[1] == 400
+
+
+@pytest.mark.fault("L2")
 def test_a_log_that_is_moved_or_removed_is_made_anew(daemon: Start, short_tmp: Path) -> None:
     log = short_tmp / "dir" / "log"
     log.parent.mkdir()
@@ -124,6 +155,7 @@ def test_a_log_that_is_moved_or_removed_is_made_anew(daemon: Start, short_tmp: P
         eventually(lambda: log.exists() and log.read_text() == "line\n", "a new log")
 
 
+@pytest.mark.fault("L5")
 @pytest.mark.parametrize("what", ["symlink", "hard link", "fifo", "directory"])
 def test_what_somebody_planted_is_refused(daemon: Start, short_tmp: Path, what: str) -> None:
     target, log = short_tmp / "target", short_tmp / "log"
@@ -146,6 +178,7 @@ def test_what_somebody_planted_is_refused(daemon: Start, short_tmp: Path, what: 
     assert target.read_text() == "precious"
 
 
+@pytest.mark.fault("L5")
 @pytest.mark.needs_root
 def test_a_link_in_the_path_is_refused_as_root(daemon: Start, short_tmp: Path) -> None:
     (short_tmp / "real").mkdir()
@@ -154,6 +187,7 @@ def test_a_link_in_the_path_is_refused_as_root(daemon: Start, short_tmp: Path) -
     assert f"{short_tmp}/link is a symbolic link" in running.wait_for("x", "FATAL").spawn_error
 
 
+@pytest.mark.fault("L6")
 def test_two_programs_with_one_log_are_refused(
     kahi: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
@@ -203,6 +237,7 @@ def loop_disk(short_tmp: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.fault("L4")
 @pytest.mark.needs_root
 def test_a_frozen_disk_holds_up_only_those_who_log_to_it(
     daemon: Start, short_tmp: Path, loop_disk: Path
@@ -219,7 +254,7 @@ def test_a_frozen_disk_holds_up_only_those_who_log_to_it(
         tables + f"[programs.later]\n{SLEEPER}\nautostart = false\nstdout_logfile = '{short_tmp}/later'\n"
     )
     eventually(lambda: (loop_disk / "b").exists() and (loop_disk / "b").stat().st_size > 0, "it prints")
-    slowest = 0.0
+    took: list[float] = []
     with frozen(loop_disk):
         until = time.monotonic() + 5
         begin = (short_tmp / "log").stat().st_size
@@ -229,21 +264,23 @@ def test_a_frozen_disk_holds_up_only_those_who_log_to_it(
             while time.monotonic() < until:
                 asked = time.monotonic()
                 client.processes()
-                slowest = max(slowest, time.monotonic() - asked)
+                took.append(time.monotonic() - asked)
                 time.sleep(0.02)
         assert (short_tmp / "log").stat().st_size > begin + 1000, "the other log waits"
         assert "cold, cold_too: output waits, its destination does not answer" in running.output
-    assert slowest < 1.0
+    took.sort()
+    assert took[len(took) * 95 // 100] < 0.1, "the goal for every answer; the slowest few are the machine's"
+    assert took[-1] < 1.0
     eventually(lambda: "output goes on after" in running.output, "it is told")
     assert running.ctl("stop", "all").returncode == 0
     for log in (loop_disk / "a", loop_disk / "b", short_tmp / "log"):
         assert sum(check(log.read_bytes()).values()) > 100
-    print(f"slowest answer: {slowest * 1000:.0f} ms")
 
 
 SLEEPER = 'command = "sleep 3600"\nstartsecs = 0'
 
 
+@pytest.mark.fault("L4")
 @pytest.mark.needs_root
 def test_a_shutdown_is_bounded_while_the_disk_is_frozen(
     daemon: Start, short_tmp: Path, loop_disk: Path
@@ -261,6 +298,7 @@ def test_a_shutdown_is_bounded_while_the_disk_is_frozen(
     assert running.wait() == 0
 
 
+@pytest.mark.fault("S6")
 def test_a_stdout_that_nobody_reads_holds_up_only_those_who_print_there(
     daemon: Start, short_tmp: Path
 ) -> None:
@@ -286,6 +324,14 @@ def test_a_stdout_that_nobody_reads_holds_up_only_those_who_print_there(
     os.close(reader)
 
 
+def is_served(running: Daemon) -> bool:
+    """Whether the API answers, whatever it is that the test has started."""
+    with contextlib.suppress(ClientError), running.client() as client:
+        return bool(client.health())
+    return False
+
+
+@pytest.mark.fault("S5", "S6")
 @pytest.mark.parametrize("redirection", [">&-", ">/dev/full", "| true"])
 def test_a_stdout_that_is_closed_full_or_gone(daemon: Start, short_tmp: Path, redirection: str) -> None:
     log = short_tmp / "log"
@@ -301,16 +347,14 @@ def test_a_stdout_that_is_closed_full_or_gone(daemon: Start, short_tmp: Path, re
         ],
         wait=redirection != "| true",
     )
-    eventually(running.socket.exists, "it is up")
-    eventually(
-        running.answers if redirection != "| true" else lambda: "filed" in running.processes(), "it answers"
-    )
+    eventually(lambda: is_served(running), "it answers")
     for name in ("shown", "raw", "filed"):
         running.wait_for(name, "EXITED")
     check(log.read_bytes())
     assert running.ctl("shutdown").returncode == 0
 
 
+@pytest.mark.fault("S6")
 def test_raw_lines_on_stdout_are_whole_and_a_nonblocking_stdout_loses_nothing(
     daemon: Start, short_tmp: Path
 ) -> None:
@@ -324,7 +368,7 @@ def test_raw_lines_on_stdout_are_whole_and_a_nonblocking_stdout_loses_nothing(
         wrapper=["sh", "-c", '"$@" | sh -c "sleep 1; cat >shown"', "sh", sys.executable, "-c", unblock],
         wait=False,
     )
-    eventually(running.socket.exists, "it is up")
+    eventually(lambda: is_served(running), "it answers")
     for n in range(3):
         running.wait_for(f"p{n}", "EXITED")
     assert running.ctl("shutdown").returncode == 0
@@ -341,6 +385,7 @@ def test_raw_lines_on_stdout_are_whole_and_a_nonblocking_stdout_loses_nothing(
         check(content)
 
 
+@pytest.mark.fault("L7")
 def test_ten_megabytes_without_a_newline(daemon: Start, short_tmp: Path) -> None:
     code = "import os\nfor _ in range(160): os.write(1, b'y' * 65536)"
     running = daemon(

@@ -75,6 +75,7 @@ def nobody_else_suffers(running: Daemon) -> None:
     assert "witness down" in running.output
 
 
+@pytest.mark.fault("W4")
 def test_one_that_can_not_be_imported(with_plugins: Callable[..., Daemon]) -> None:
     running = with_plugins(bad="1/0")
     bad = plugins_of(running)["bad"]
@@ -96,6 +97,7 @@ RAISES = {
 }
 
 
+@pytest.mark.fault("W4")
 @pytest.mark.parametrize("error", ["ValueError('as told')", "SystemExit(7)"])
 def test_those_that_raise_in_a_hook(with_plugins: Callable[..., Daemon], error: str) -> None:
     code = "@hookimpl\n{kind} {hook}():\n    raise {error}\n"
@@ -121,6 +123,7 @@ def named(running: Daemon, who: str) -> bool:
     return any(who in line for line in running.output.splitlines() if "held the event loop for" in line)
 
 
+@pytest.mark.fault("P2", "W4")
 def test_one_that_holds_the_loop_is_named(with_plugins: Callable[..., Daemon]) -> None:
     running = with_plugins(
         sleeper="""
@@ -164,6 +167,28 @@ def kahi_services(ctx):
     nobody_else_suffers(running)
 
 
+@pytest.mark.fault("P2")
+def test_exits_that_come_while_the_loop_is_held_are_right(with_plugins: Callable[..., Daemon]) -> None:
+    running = with_plugins(
+        SLEEPER
+        + "[programs.fails]\ncommand = ['sh', '-c', 'sleep 0.5; exit 7']\nstartsecs = 0\nautorestart = false\n"
+        "[programs.killed]\ncommand = ['sh', '-c', 'sleep 0.5; kill -9 $$$$']\nstartsecs = 0\nautorestart = false\n",
+        holder="""
+@hookimpl(events=["process_state_running"])
+def kahi_event(event):
+    if event.name == "web":
+        time.sleep(2)
+""",
+    )
+    fails, killed = running.wait_for("fails", "EXITED"), running.wait_for("killed", "EXITED")
+    assert (fails.exitstatus, fails.exit_signal) == (7, None)
+    assert (killed.exitstatus, killed.exit_signal) == (137, "SIGKILL")
+    told = "plugin holder: subscriber of PROCESS_STATE_RUNNING has held the event loop for 1.0 s, at "
+    stack = running.says(told).partition(told)[2]
+    assert 'holder_module.py", line 9, in kahi_event\n    time.sleep(2)\n' in stack
+
+
+@pytest.mark.fault("W4")
 def test_a_service_that_dies_comes_back(with_plugins: Callable[..., Daemon]) -> None:
     running = with_plugins(
         dying="""
@@ -201,6 +226,7 @@ def kahi_services(ctx):
     nobody_else_suffers(running)
 
 
+@pytest.mark.fault("W4")
 def test_a_service_that_swallows_its_cancellation_is_left_behind(
     with_plugins: Callable[..., Daemon],
 ) -> None:
@@ -341,6 +367,7 @@ FAILS_CLOSED = {
 }
 
 
+@pytest.mark.fault("W4")
 def test_a_plugin_that_can_not_prepare_fails_closed(
     with_plugins: Callable[..., Daemon], short_tmp: Path
 ) -> None:

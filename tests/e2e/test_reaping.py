@@ -58,11 +58,14 @@ def test_an_idle_daemon_makes_no_system_calls(daemon: Start, short_tmp: Path) ->
     assert len(lines) <= 4, lines
 
 
+@pytest.mark.fault("P7")
 @pytest.mark.slow
 def test_a_thousand_children_killed_at_once_are_all_back(daemon: Start) -> None:
     running = daemon(
-        f"[programs.x]\n{SLEEPER}\nnumprocs = 1000\nstdout_logfile = '/dev/null'\nstderr_logfile = '/dev/null'\n"
+        f"[programs.x]\n{SLEEPER}\nnumprocs = 1000\nstdout_logfile = '/dev/null'\nstderr_logfile = '/dev/null'\n",
+        wait=False,
     )
+    eventually(running.answers, "the API answers", 60)
     eventually(lambda: {p.state for p in running.processes().values()} == {"RUNNING"}, "all run", 60)
     running.wait_for_uptime()
     before = {name: process.pid for name, process in running.processes().items()}
@@ -99,6 +102,7 @@ ORPHAN_MAKER = (
 )
 
 
+@pytest.mark.fault("P13")
 @pytest.mark.needs_namespaces
 def test_as_pid_1_with_a_thousand_orphans(daemon: Start) -> None:
     running = daemon(
@@ -112,6 +116,24 @@ def test_as_pid_1_with_a_thousand_orphans(daemon: Start) -> None:
     assert running.process("maker").pid > 1
     os.kill(inner, signal.SIGTERM)
     assert running.wait() == 0
+
+
+@pytest.mark.fault("P13")
+@pytest.mark.needs_namespaces
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_signals_to_pid_1(daemon: Start, number: int) -> None:
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\n", wrapper=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    )
+    (inner,) = children_of(running.pid)
+    os.kill(inner, signal.SIGHUP)
+    running.says("reloaded: nothing changed")
+    for harmless in (signal.SIGUSR1, signal.SIGCHLD, signal.SIGPIPE, signal.SIGTSTP, signal.SIGSEGV):
+        os.kill(inner, harmless)
+    assert running.answers()
+    os.kill(inner, number)
+    assert running.wait() == 0
+    assert f"shutting down: {signal.Signals(number).name}" in running.output
 
 
 PLUGIN = """
@@ -144,6 +166,8 @@ def kahi_services(ctx):
 """
 
 
+@pytest.mark.fault("P13")
+@pytest.mark.breaks("instances")
 def test_a_subreaper_reaps_orphans_and_leaves_plugins_their_own(daemon: Start, short_tmp: Path) -> None:
     running = daemon(
         "[supervisor]\nsubreaper = true\n"
@@ -156,8 +180,11 @@ def test_a_subreaper_reaps_orphans_and_leaves_plugins_their_own(daemon: Start, s
         if line.startswith("codes"):
             assert line == "codes [0, 0, 5, 5, 7, 7]"
     eventually(lambda: len(zombies_of(running.pid)) <= 1, "no orphan stays")
+    names = [Path(f"/proc/{child}/comm").read_text() for child in children_of(running.pid) if lives(child)]
+    assert "kahi-guardian\n" not in names, "it is nobody's child"
 
 
+@pytest.mark.fault("R5")
 @pytest.mark.parametrize("variant", ["old-kernel", "few-descriptors", "mac-like"])
 class TestOtherSystems:
     """The same promises where something is missing."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kahi_api.client import ApiError
 from tests.support import Daemon, children_of, eventually, python, steadily
 
 Start = Callable[..., Daemon]
@@ -290,6 +292,7 @@ def test_what_was_stopped_stays_stopped(daemon: Start) -> None:
     assert running.process("a").state == "STOPPED"
 
 
+@pytest.mark.fault("C4")
 def test_a_broken_configuration_changes_nothing(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")
     before = running.wait_for("a", "RUNNING").pid
@@ -304,6 +307,7 @@ def test_a_broken_configuration_changes_nothing(daemon: Start) -> None:
     assert pids(running) == {"a": before}
 
 
+@pytest.mark.fault("C5", "S7")
 def test_reload_during_shutdown_is_refused(daemon: Start) -> None:
     stubborn = (
         "command = ['sh', '-c', 'trap \"\" TERM; echo on; while true; do sleep 0.05; done']\nstartsecs = 0\n"
@@ -358,6 +362,40 @@ def test_the_resolved_configuration_has_no_secrets(daemon: Start) -> None:
     assert canary not in running.output
 
 
+@pytest.mark.fault("C5")
+def test_a_hundred_reloads_at_once(daemon: Start) -> None:
+    running = daemon(f"[programs.a]\n{SLEEPER}\n")
+    pid = running.wait_for("a", "RUNNING").pid
+    refused: list[ApiError] = []
+
+    def update() -> None:
+        with running.client() as client:
+            for _ in range(10):
+                try:
+                    client.update()
+                except ApiError as error:
+                    refused.append(error)
+
+    threads = [threading.Thread(target=update) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        for number in range(3):
+            running.config.with_name("new").write_text(
+                f"[programs.a]\n{SLEEPER}\n[programs.b]\n{SLEEPER}\nnumprocs = {number + 1}\n"
+                f'[server.unix]\nfile = "{running.socket}"\n'
+            )
+            running.config.with_name("new").rename(running.config)
+            running.signal(signal.SIGHUP)
+            time.sleep(0.02)
+    assert refused == []
+    assert running.ctl("update").returncode == 0
+    eventually(lambda: set(pids(running)) == {"a", "b_0", "b_1", "b_2"}, "what the last file says")
+    assert pids(running)["a"] == pid
+    assert "Traceback" not in running.output
+
+
+@pytest.mark.fault("C1", "C2", "C3")
 @pytest.mark.slow
 def test_a_hostile_file_never_stalls_a_running_daemon(daemon: Start, short_tmp: Path) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def test_signals_that_end(daemon: Start, number: int) -> None:
     assert not lives(pid)
 
 
+@pytest.mark.fault("S7")
 def test_all_other_signals_are_harmless(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{SLEEPER}\n")
     pid = running.wait_for("x", "RUNNING").pid
@@ -56,6 +58,7 @@ def kahi_setup(ctx):
 """
 
 
+@pytest.mark.fault("S7")
 def test_a_signal_that_comes_before_anything_listens_is_not_lost(daemon: Start, short_tmp: Path) -> None:
     mark = short_tmp / "mark"
     running = daemon(
@@ -86,6 +89,7 @@ def kahi_event(event):
 """
 
 
+@pytest.mark.fault("S7")
 def test_a_shutdown_ends_a_start_that_is_under_way(daemon: Start, short_tmp: Path) -> None:
     running = daemon(
         f'[supervisor]\nlog_level = "debug"\n[programs.x]\n{SLEEPER}\nnumprocs = 1000\n'
@@ -117,6 +121,7 @@ def kahi_validate_config(config):
 """
 
 
+@pytest.mark.fault("S7", "W4")
 def test_a_thread_that_hangs_does_not_hold_up_the_end(daemon: Start, short_tmp: Path) -> None:
     running = daemon(f"[programs.x]\n{SLEEPER}\n", environ=install_plugin(short_tmp, "block", BLOCKING))
     pid = running.wait_for("x", "RUNNING").pid
@@ -159,6 +164,29 @@ def test_the_whole_shutdown_is_bounded(daemon: Start) -> None:
     assert 0.7 <= time.monotonic() - begin < 6
 
 
+@pytest.mark.fault("S7")
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_signals_in_any_order_at_any_time(daemon: Start, seed: int) -> None:
+    """From the first moment of the daemon's life on: an end wins, and nothing is left."""
+    dice = random.Random(seed)
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\nnumprocs = 5\n[programs.y]\n{STUBBORN}\nstopwaitsecs = 0.5\nstartsecs = 0\n",
+        wait=False,
+    )
+    time.sleep(dice.random() * 2)
+    ends = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
+    numbers = [dice.choice([*ends, signal.SIGHUP, signal.SIGHUP, signal.SIGUSR2]) for _ in range(6)]
+    for number in [*numbers, dice.choice(ends)]:
+        running.signal(number)
+        time.sleep(dice.choice([0, 0, dice.random() / 10]))
+    code = running.wait()
+    # Before Python has begun to run Kahi, every signal has the effect that it has on any program.
+    assert code == 0 or (code < 0 and not running.output), (code, running.output)
+    assert "Traceback" not in running.output
+
+
+@pytest.mark.fault("S7")
 def test_a_second_signal_kills_at_once(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{STUBBORN}\nstopwaitsecs = 60\nstartsecs = 0\n")
     eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
@@ -245,6 +273,7 @@ def test_critical(daemon: Start) -> None:
     assert "a is EXITED and it is critical" in running.output
 
 
+@pytest.mark.fault("C5")
 def test_repeated_sighups_coalesce(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{SLEEPER}\n")
     for _ in range(200):
@@ -278,6 +307,7 @@ def test_a_daemon_that_can_not_start_tells_the_shell(kahi: Run, short_tmp: Path)
     )
 
 
+@pytest.mark.fault("S3")
 def test_a_stale_pid_file_is_replaced(daemon: Start, short_tmp: Path) -> None:
     pidfile = short_tmp / "pid"
     pidfile.write_text("999999\n")
@@ -289,6 +319,7 @@ def test_a_stale_pid_file_is_replaced(daemon: Start, short_tmp: Path) -> None:
     assert not pidfile.exists()
 
 
+@pytest.mark.fault("S3")
 def test_a_pid_that_belongs_to_somebody_else_now_is_stale(daemon: Start, short_tmp: Path) -> None:
     pidfile = short_tmp / "pid"
     with subprocess.Popen(["sleep", "60"]) as stranger:
@@ -298,6 +329,7 @@ def test_a_pid_that_belongs_to_somebody_else_now_is_stale(daemon: Start, short_t
         stranger.kill()
 
 
+@pytest.mark.fault("S2", "S3")
 def test_of_two_daemons_with_one_pid_file_one_starts(short_tmp: Path) -> None:
     pidfile = short_tmp / "pid"
     pidfile.write_text("999999\n")
@@ -399,20 +431,27 @@ def test_limits_are_raised(daemon: Start) -> None:
     assert running.ctl("tail", "x").stdout == "600\n"
 
 
-def test_many_processes_raise_the_own_limit_and_not_that_of_children(daemon: Start) -> None:
+@pytest.mark.fault("R1")
+def test_many_processes_raise_the_own_limit_and_not_that_of_children(daemon: Start, short_tmp: Path) -> None:
     running = daemon(
-        "[supervisor]\nminfds = 100\n[programs.x]\ncommand = 'sh -c \"ulimit -n; sleep 3600\"'\nnumprocs = 80\nstartsecs = 0\n",
+        "[supervisor]\nminfds = 100\n[programs.x]\ncommand = 'sh -c \"ulimit -n; exec sleep 3600\"'\nnumprocs = 80\n"
+        f"startsecs = 0\nstderr_logfile = '{short_tmp}/log%(process_num)d'\n",
         wrapper=["sh", "-c", 'ulimit -S -n 200; exec "$@"', "sh"],
     )
     eventually(lambda: {p.state for p in running.processes().values()} == {"RUNNING"}, "all 80 run")
     eventually(lambda: running.ctl("tail", "x_79").stdout == "200\n", "the limit of a child")
+    # What stays open is above that limit, which is in force for the daemon as well while a child is spawned.
+    named = {int(path.name): os.readlink(path) for path in Path(f"/proc/{running.pid}/fd").iterdir()}
+    logs = [number for number, target in named.items() if target.startswith(f"{short_tmp}/log")]
+    assert len(logs) == 80
+    assert min(logs) >= 200
 
 
 @pytest.mark.needs_root
 def test_a_daemon_that_becomes_somebody_else(daemon: Start, short_tmp: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     running = daemon(
-        '[programs.x]\ncommand = ["sh", "-c", "id -u; sleep 3600"]\nstartsecs = 0\n', "-u", "nobody"
+        '[programs.x]\ncommand = ["sh", "-c", "id -u; exec sleep 3600"]\nstartsecs = 0\n', "-u", "nobody"
     )
     eventually(lambda: running.ctl("tail", "x").stdout == f"{nobody.pw_uid}\n", "the child's user")
     status = Path(f"/proc/{running.pid}/status").read_text()
@@ -443,6 +482,7 @@ def test_children_do_not_outlive_a_failed_start(short_tmp: Path) -> None:
     assert "required plugin 'nothing' is not installed" in running.output
 
 
+@pytest.mark.fault("S5")
 def test_closed_standard_descriptors(daemon: Start) -> None:
     running = daemon(
         f"[programs.x]\n{python('print(1)')}\noneshot = true\n",

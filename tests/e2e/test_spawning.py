@@ -73,6 +73,7 @@ def report(daemon: Start, short_tmp: Path) -> Callable[..., dict[str, Any]]:
     return of
 
 
+@pytest.mark.fault("E9")
 def test_a_child_has_a_session_and_nothing_it_should_not_have(report: Callable[..., dict[str, Any]]) -> None:
     seen = report()
     assert seen["session"]
@@ -84,6 +85,7 @@ def test_a_child_has_a_session_and_nothing_it_should_not_have(report: Callable[.
     assert seen["blocked"] == 0
 
 
+@pytest.mark.fault("E9")
 def test_what_the_parent_of_the_daemon_ignored_or_blocked_is_not_inherited(
     report: Callable[..., dict[str, Any]],
 ) -> None:
@@ -100,6 +102,7 @@ def test_what_the_parent_of_the_daemon_ignored_or_blocked_is_not_inherited(
     assert seen["fds"] == [0, 1, 2]
 
 
+@pytest.mark.fault("E9")
 def test_no_signal_is_ignored_or_blocked(daemon: Start) -> None:
     running = daemon('[programs.x]\ncommand = "cat /proc/self/status"\noneshot = true\n')
     running.wait_for("x", "EXITED")
@@ -193,6 +196,7 @@ def test_another_user_starts_from_a_minimal_environment(daemon: Start) -> None:
     assert "FROM_DAEMON=1" in lines
 
 
+@pytest.mark.fault("E8")
 @pytest.mark.needs_root
 def test_a_daemon_that_is_not_root_can_not_become_somebody(short_tmp: Path) -> None:
     code = (
@@ -207,6 +211,7 @@ def test_a_daemon_that_is_not_root_can_not_become_somebody(short_tmp: Path) -> N
     )
 
 
+@pytest.mark.fault("E8")
 def test_a_limit_that_can_not_be_had_is_fatal(daemon: Start) -> None:
     running = daemon(
         '[programs.x]\ncommand = "sleep 3600"\nrlimits = {nofile = "9223372036854775807"}\nstartsecs = 0\n'
@@ -239,11 +244,12 @@ def test_a_limit_too_low_to_go_on_with_never_hangs_the_daemon(daemon: Start) -> 
     assert running.answers()
 
 
+@pytest.mark.fault("E8")
 @pytest.mark.needs_root
 def test_the_daemons_own_user_is_fine_whatever_its_group(daemon: Start, short_tmp: Path) -> None:
     short_tmp.chmod(0o777)
     running = daemon(
-        '[programs.own]\ncommand = ["sh", "-c", "id -u; id -g; sleep 3600"]\nuser = "nobody"\nstartsecs = 0\n'
+        '[programs.own]\ncommand = ["sh", "-c", "id -u; id -g; exec sleep 3600"]\nuser = "nobody"\nstartsecs = 0\n'
         '[programs.other]\ncommand = "sleep 3600"\nuser = "daemon"\n'
         '[programs.group]\ncommand = "sleep 3600"\nuser = "nobody:daemon"\n',
         wrapper=["setpriv", "--reuid", "65534", "--regid", "12345", "--clear-groups"],

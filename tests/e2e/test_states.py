@@ -39,6 +39,7 @@ def test_running_after_startsecs(daemon: Start) -> None:
     assert running.ctl("stop", "later").stdout == "later: stopped\n"
 
 
+@pytest.mark.fault("P8")
 @pytest.mark.parametrize("code", [0, 3])
 def test_an_end_before_startsecs_is_a_failed_start(daemon: Start, code: int) -> None:
     running = daemon(f"[programs.x]\n{python(f'raise SystemExit({code})')}\nautorestart = false\n{SLOW}")
@@ -47,6 +48,7 @@ def test_an_end_before_startsecs_is_a_failed_start(daemon: Start, code: int) -> 
     assert found.exitstatus == code
 
 
+@pytest.mark.fault("P15")
 def test_retries_are_used_up_and_never_hot(daemon: Start, short_tmp: Path) -> None:
     times = short_tmp / "times"
     running = daemon(
@@ -75,6 +77,7 @@ def test_retries_for_ever(daemon: Start, short_tmp: Path) -> None:
     assert running.process("x").state in ("STARTING", "BACKOFF")
 
 
+@pytest.mark.fault("P15")
 def test_a_quick_crash_of_a_running_process_is_a_failed_start(daemon: Start, short_tmp: Path) -> None:
     times = short_tmp / "times"
     running = daemon(
@@ -151,6 +154,7 @@ def test_a_one_shot_that_fails_is_tried_again(daemon: Start, short_tmp: Path) ->
     assert len(starts(times)) == 2
 
 
+@pytest.mark.fault("E6")
 def test_errors_that_may_pass_are_tried_again(daemon: Start, short_tmp: Path) -> None:
     program = short_tmp / "program"
     program.write_bytes(Path("/bin/sleep").read_bytes())
@@ -167,6 +171,7 @@ def test_an_unwritable_log_file_is_fatal(daemon: Start, short_tmp: Path) -> None
     assert found.spawn_error == f"cannot open log file {short_tmp}/no/log: No such file or directory"
 
 
+@pytest.mark.fault("E1", "E5")
 def test_a_missing_directory_and_an_unknown_user_are_fatal(daemon: Start) -> None:
     running = daemon(
         f'[programs.a]\n{SLEEPER}\ndirectory = "/nowhere"\n[programs.b]\n{SLEEPER}\nuser = "nobody-at-all"\n'
@@ -180,6 +185,7 @@ def test_a_missing_directory_and_an_unknown_user_are_fatal(daemon: Start) -> Non
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(3600)"
 
 
+@pytest.mark.fault("P11")
 def test_sigkill_after_stopwaitsecs(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{python(STUBBORN)}\nstopwaitsecs = 0.5\nstartsecs = 0\n")
     eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
@@ -271,6 +277,7 @@ def test_without_group_keys_a_grandchild_is_left_alone(daemon: Start) -> None:
 IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
 
 
+@pytest.mark.fault("P6", "P11")
 @pytest.mark.parametrize("leader_ignores", [False, True])
 def test_a_family_that_ignores_sigterm_is_gone_after_stopwaitsecs(
     daemon: Start, leader_ignores: bool
@@ -284,6 +291,7 @@ def test_a_family_that_ignores_sigterm_is_gone_after_stopwaitsecs(
     assert not lives(grandchild)
 
 
+@pytest.mark.fault("P6")
 def test_what_a_crashed_leader_leaves_behind_is_ended(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{family()}\nkillasgroup = true\nstartsecs = 0\nautorestart = false\n")
     grandchild = grandchild_of(running)
@@ -306,6 +314,7 @@ def test_what_leftovers_take_does_not_count_as_life(daemon: Start) -> None:
     assert float(told.split()[-2]) < 4, told
 
 
+@pytest.mark.fault("P5")
 def test_a_grandchild_with_the_pipe_does_not_delay_the_exit(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{family()}\nstartsecs = 0\nautorestart = false\n")
     grandchild = grandchild_of(running)
@@ -353,6 +362,7 @@ def test_max_memory_counts_the_whole_tree(daemon: Start) -> None:
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
 
+@pytest.mark.fault("P10")
 @pytest.mark.needs_root
 @pytest.mark.slow
 def test_an_unkillable_process_holds_up_nobody(daemon: Start) -> None:
@@ -387,6 +397,7 @@ def test_an_unkillable_process_holds_up_nobody(daemon: Start) -> None:
         group.rmdir()
 
 
+@pytest.mark.fault("P9")
 def test_a_process_that_became_frozen_and_thawed_is_stopped_after_all(daemon: Start) -> None:
     running = daemon(f"[programs.x]\n{python(STUBBORN)}\nstopwaitsecs = 0.3\nstartsecs = 0\n")
     eventually(lambda: running.ctl("tail", "x").stdout, "it ignores SIGTERM")
@@ -418,6 +429,7 @@ def test_the_last_word_of_operators_counts(daemon: Start) -> None:
     steadily(lambda: running.process("a").state == "STOPPED", "it stays STOPPED")
 
 
+@pytest.mark.fault("R3")
 def test_a_daemon_that_was_stopped_itself_tells_no_lies(daemon: Start) -> None:
     """After SIGCONT everything is late: nothing restarts twice, no child fails for it."""
     running = daemon(f"[programs.x]\n{SLEEPER}\nstartsecs = 2\nnumprocs = 3\n")

@@ -85,6 +85,7 @@ def test_the_end_is_told_too(daemon: Start, receiver: Receivers) -> None:
 # Receivers that are down, slow, or hostile
 
 
+@pytest.mark.fault("W1")
 def test_down(daemon: Start) -> None:
     running = daemon(SLEEPER + webhook("http://127.0.0.1:1099/CANARY", "retries = 1"))
     is_untouched(running)
@@ -98,6 +99,7 @@ def test_down(daemon: Start) -> None:
     assert time.monotonic() - begin < 8
 
 
+@pytest.mark.fault("W1")
 def test_five_failures_open_the_circuit(daemon: Start) -> None:
     running = daemon(SLEEPER + webhook("http://127.0.0.1:1099/x", "retries = 0"))
     for _ in range(2):
@@ -109,6 +111,7 @@ def test_five_failures_open_the_circuit(daemon: Start) -> None:
     assert "notices that were not delivered" in running.output
 
 
+@pytest.mark.fault("W1")
 def test_hanging(daemon: Start, receiver: Receivers) -> None:
     here: Receiver
     here = receiver(lambda *_: here.released.wait(60))
@@ -122,6 +125,7 @@ def test_hanging(daemon: Start, receiver: Receivers) -> None:
     assert re.search(r"ends with [5-9] notices that were not delivered", running.output), running.output
 
 
+@pytest.mark.fault("W2")
 def test_failing_for_the_moment(daemon: Start, receiver: Receivers) -> None:
     here = receiver(first(2, answer(500), answer(200)))
     running = daemon(SLEEPER + webhook(here.url, 'events = ["process_state_running"]'))
@@ -136,6 +140,7 @@ def test_failing_for_the_moment(daemon: Start, receiver: Receivers) -> None:
     assert "not delivered" not in running.output
 
 
+@pytest.mark.fault("W2")
 def test_too_many_requests(daemon: Start, receiver: Receivers) -> None:
     here = receiver(first(1, answer(429, {"Retry-After": "3"}), answer(200)))
     running = daemon(SLEEPER + webhook(here.url, 'events = ["process_state_running"]'))
@@ -144,6 +149,7 @@ def test_too_many_requests(daemon: Start, receiver: Receivers) -> None:
     assert second_attempt.time - first_attempt.time >= 2.9
 
 
+@pytest.mark.fault("W3")
 def test_redirecting(daemon: Start, receiver: Receivers) -> None:
     trap = receiver()
     here = receiver(answer(302, {"Location": trap.url}))
@@ -153,6 +159,7 @@ def test_redirecting(daemon: Start, receiver: Receivers) -> None:
     assert trap.received == []
 
 
+@pytest.mark.fault("W2")
 def test_answering_with_megabytes(daemon: Start, receiver: Receivers) -> None:
     here = receiver(answer(200, body=b"x" * 30_000_000))
     running = daemon(SLEEPER + webhook(here.url))
@@ -162,6 +169,7 @@ def test_answering_with_megabytes(daemon: Start, receiver: Receivers) -> None:
     assert memory < 100_000_000
 
 
+@pytest.mark.fault("W1")
 def test_a_queue_that_overflows_drops_the_oldest(daemon: Start, receiver: Receivers) -> None:
     held: Receiver
     held = receiver(lambda handler, number: (held.released.wait(30), answer(200)(handler, number)))
@@ -209,6 +217,7 @@ def test_a_bad_reload_changes_nothing(daemon: Start, receiver: Receivers) -> Non
 # Secrets and costs
 
 
+@pytest.mark.fault("C7")
 def test_nothing_secret_is_shown(daemon: Start, kahi: Any, receiver: Receivers) -> None:
     here = receiver(first(1, answer(403, body=b"CANARY"), answer(200)))
     url = f"http://CANARY:CANARY@127.0.0.1:{here.port}/CANARY?k=CANARY"

@@ -68,6 +68,7 @@ def test_a_post_with_headers_and_credentials(receiver: Receivers) -> None:
     assert request.headers["User-Agent"].startswith("kahi-webhooks/")
 
 
+@pytest.mark.fault("W2")
 @pytest.mark.parametrize(
     ("status", "temporary"), [(400, False), (404, False), (408, False), (429, True), (500, True), (503, True)]
 )
@@ -79,10 +80,12 @@ def test_what_is_worth_another_attempt(receiver: Receivers, status: int, tempora
     assert error.said == "no_ team"
 
 
+@pytest.mark.fault("W2")
 def test_retry_after(receiver: Receivers) -> None:
     assert failure(receiver(answer(429, {"Retry-After": "17"})).url).retry_after == 17
 
 
+@pytest.mark.fault("W3")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects_are_not_followed(receiver: Receivers, status: int) -> None:
     trap = receiver()
@@ -92,6 +95,7 @@ def test_redirects_are_not_followed(receiver: Receivers, status: int) -> None:
     assert trap.received == []
 
 
+@pytest.mark.fault("W2")
 def test_of_megabytes_only_the_beginning_is_read(receiver: Receivers) -> None:
     sent = 0
 
@@ -123,6 +127,7 @@ def test_a_status_counts_whatever_becomes_of_the_body(receiver: Receivers) -> No
     assert time.monotonic() - begin < 5
 
 
+@pytest.mark.fault("W1")
 def test_one_that_hangs(receiver: Receivers) -> None:
     here: Receiver
     here = receiver(lambda *_: here.released.wait(20))
@@ -131,6 +136,7 @@ def test_one_that_hangs(receiver: Receivers) -> None:
     assert str(error) == f"http://127.0.0.1:{here.port} did not answer in 0.5 s"
 
 
+@pytest.mark.fault("W2")
 def test_one_that_drips_its_head(receiver: Receivers) -> None:
     def drip(handler: BaseHTTPRequestHandler, _: int) -> None:
         for _each in range(200):
@@ -158,6 +164,7 @@ def test_one_that_does_not_speak_http(receiver: Receivers, said: bytes) -> None:
 # Connections
 
 
+@pytest.mark.fault("W1")
 def test_nobody_there() -> None:
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
@@ -167,6 +174,7 @@ def test_nobody_there() -> None:
     assert str(error) == f"http://127.0.0.1:{port}: cannot connect: Connection refused"
 
 
+@pytest.mark.fault("W1")
 def test_a_listener_whose_backlog_is_full() -> None:
     with socket.socket() as listener, contextlib.ExitStack() as waiting:
         listener.bind(("127.0.0.1", 0))
@@ -179,6 +187,7 @@ def test_a_listener_whose_backlog_is_full() -> None:
     assert error.temporary
 
 
+@pytest.mark.fault("W1")
 def test_a_name_without_an_address() -> None:
     error = failure("https://no-such-host.invalid/SECRET")
     assert error.temporary
@@ -186,6 +195,7 @@ def test_a_name_without_an_address() -> None:
     assert "SECRET" not in str(error)
 
 
+@pytest.mark.fault("W1")
 def test_a_resolver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     answered = threading.Event()
@@ -203,6 +213,7 @@ def test_a_resolver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) 
     assert answered.wait(20)
 
 
+@pytest.mark.fault("W3")
 @pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "100.100.100.200"])
 def test_a_name_that_leads_where_nothing_is_sent(names: dict[str, list[str]], address: str) -> None:
     names["hooks.example.org"] = ["127.0.0.1", address]
@@ -211,6 +222,7 @@ def test_a_name_that_leads_where_nothing_is_sent(names: dict[str, list[str]], ad
     assert f"hooks.example.org is {address}" in str(error)
 
 
+@pytest.mark.fault("W3")
 def test_http_stays_on_this_machine_whatever_its_name_says(names: dict[str, list[str]]) -> None:
     names["app.localhost"] = ["192.0.2.7"]
     error = failure("http://app.localhost:8080/")
@@ -242,6 +254,7 @@ def server_context(certificate: tuple[Path, Path], seen: list[str | None]) -> ss
     return context
 
 
+@pytest.mark.fault("W3")
 def test_the_checked_address_is_asked_by_its_name(
     receiver: Receivers,
     names: dict[str, list[str]],

@@ -191,6 +191,7 @@ def test_the_page_of_a_process_is_live(site: Open) -> None:
     here.running.wait_for("a", "RUNNING")
 
 
+@pytest.mark.fault("A9")
 def test_a_log_in_colours_that_is_never_executed(site: Open) -> None:
     here = site(f"[programs.a]\n{TALKER}\nstartsecs = 0\n")
     page = here.open("/process/a/log/stdout")

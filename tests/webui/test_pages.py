@@ -13,6 +13,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
+
 from tests.support import Daemon, eventually, install_plugin, python, steadily
 from tests.webui.conftest import HASH
 
@@ -203,6 +205,7 @@ def test_logs_page_by_page_and_as_a_file(daemon: Start, short_tmp: Path) -> None
     assert get(running, "/process/a/log/stdout?offset=x").status == 400
 
 
+@pytest.mark.fault("A9")
 def test_nothing_from_outside_becomes_markup(daemon: Start) -> None:
     name = "<img,src=x>".replace(",", ";")
     code = "print('<script>alert(1)</script>'); raise SystemExit(3)"
@@ -223,6 +226,7 @@ def test_nothing_from_outside_becomes_markup(daemon: Start) -> None:
     assert "&lt;img;src=x&gt;" in get(running, "/").body.decode()
 
 
+@pytest.mark.fault("A9")
 def test_no_page_has_anything_inline(daemon: Start) -> None:
     running = daemon(f"[programs.a]\n{SLEEPER}\n")
     for path in ("/", "/process/a", "/process/a/log/stdout", "/events", "/config", "/plugins"):
