@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.targets import TARGETS
 
-EXAMPLES = {"config": 100, "migration": 100, "http": 100}
+EXAMPLES = {"config": 100, "migration": 50, "http": 100, "ledger": 50}
 """For those that take their time; 200 for others."""
 
 
