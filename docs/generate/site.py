@@ -22,6 +22,7 @@ from docs.generate import (
     packages,
     security,
 )
+from docs.generate.markdown import fenced
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 DOCS: Final = ROOT / "docs"
@@ -46,7 +47,11 @@ FRAGMENTS: Final[Mapping[str, Callable[[], str]]] = {
     "packages": packages.fragment,
     "security": security.fragment,
 }
-"""Parts of pages that are written by hand: each takes the place of ``<!-- generated: NAME -->``."""
+"""Parts of pages that are written by hand: each takes the place of ``<!-- generated: NAME -->``. Beside them,
+``file PATH`` shows a file of the repository."""
+
+LANGUAGES: Final[Mapping[str, str]] = {".service": "ini"}
+"""Languages of files that are shown, by how their names end."""
 
 _MARK: Final = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
 _LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)#:]+)\)")
@@ -58,7 +63,15 @@ def completed(text: str) -> str:
     Raises:
         KeyError: it asks for one that there is not.
     """
-    return _MARK.sub(lambda found: FRAGMENTS[found[1]](), text)
+    return _MARK.sub(lambda found: _part(found[1]), text)
+
+
+def _part(name: str) -> str:
+    kind, _, path = name.partition(" ")
+    if kind != "file":
+        return FRAGMENTS[name]()
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return "\n".join(fenced(LANGUAGES[Path(path).suffix], text))
 
 
 def within_the_site(text: str, page: Path) -> str:
