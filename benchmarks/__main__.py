@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import machine, report, scale
 from benchmarks.campaign import run
 from benchmarks.measures import MEASURES
-from benchmarks.subjects import SUBJECTS
+from benchmarks.subjects import SUBJECTS, Kahi
 from benchmarks.workshop import workshop
 
 
@@ -36,6 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "quick": asked.quick,
         "load_before": os.getloadavg()[0],
     }
+    if asked.scale:
+        with workshop(quick=asked.quick) as place:
+            grown = scale.sweep(Kahi(), place)
+        text = scale.markdown(grown)
+        print(text, end="")
+        if asked.output:
+            write(asked.output, "scale", text, {"about": about, "costs": scale.document(grown)})
+        return
     begun = time.monotonic()
     with workshop(quick=asked.quick) as place:
         outcome = run(measures, subjects, place)
@@ -45,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = report.markdown(outcome, versions, about)
     print(text, end="")
     if asked.output:
-        write(asked.output, text, report.document(outcome, versions, about))
+        write(asked.output, "table", text, report.document(outcome, versions, about))
 
 
-def write(directory: Path, text: str, document: dict[str, Any]) -> None:
-    """Both forms of the table, into a directory that is made if need be."""
+def write(directory: Path, name: str, text: str, document: dict[str, Any]) -> None:
+    """Both forms of a table, into a directory that is made if need be."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "table.md").write_text(text)
-    (directory / "table.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    (directory / f"{name}.md").write_text(text)
+    (directory / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -72,7 +80,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="only these supervisors, with commas between them",
     )
     found = parser.parse_args(arguments)
-    found.measures = found.measures or names
+    found.scale = found.measures == ["scale"]
+    found.measures = names if found.scale else found.measures or names
     if unknown := [name for name in found.measures if name not in names]:
         parser.error(f"no such measure: {', '.join(unknown)} (there are: {', '.join(names)})")
     if unknown := [name for name in found.subjects if name not in [each.name for each in SUBJECTS]]:

@@ -73,13 +73,3 @@ def fit(points: Sequence[tuple[float, float]]) -> Line:
         / spread
     )
     return Line(mean_value - each * mean_count, each)
-
-
-def exponent(points: Sequence[tuple[float, float]]) -> float:
-    """How a value grows: 1 in step with the count, 2 with its square (the slope between logarithms)."""
-    from math import log
-
-    logs = [(log(count), log(value)) for count, value in points]
-    mean_x = statistics.mean(x for x, _ in logs)
-    mean_y = statistics.mean(y for _, y in logs)
-    return sum((x - mean_x) * (y - mean_y) for x, y in logs) / sum((x - mean_x) ** 2 for x, _ in logs)

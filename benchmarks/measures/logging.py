@@ -27,17 +27,7 @@ def throughput(
     """The measure of ``count`` programs that print ``total`` bytes in writes of ``size``."""
 
     def log(subject: Subject, workshop: Workshop) -> dict[str, float]:
-        pieces = (total // 4 if workshop.quick else total) // size // count
-        printed = pieces * size * count
-        with printers(subject, workshop, count, f"{size} {pieces}") as (daemon, gate, files):
-            clock, begin = machine.Clock(daemon.own()), now()
-            gate.open()
-            while not all(map(_has_ended, files)):
-                time.sleep(0.005)
-            return {
-                f"log {name} rate": printed / (now() - begin),
-                f"log {name} CPU": clock.seconds() / (printed / GIGABYTE),
-            }
+        return print_all(subject, workshop, name, count, size, total // 4 if workshop.quick else total)
 
     log.__doc__ = (
         f"{count} program{'s' if count > 1 else ''}, writes of {size} bytes, {total / GIGABYTE:g} GB in all"
@@ -46,6 +36,25 @@ def throughput(
         " of all processes of the supervisor for each GB."
     )
     return log
+
+
+def print_all(
+    subject: Subject, workshop: Workshop, name: str, count: int, size: int, total: int
+) -> dict[str, float]:
+    """``total`` bytes of ``count`` programs in writes of ``size``: MB/s, and processor time."""
+    pieces = total // size // count
+    printed = pieces * size * count
+    with printers(subject, workshop, count, f"{size} {pieces}") as (daemon, gate, files):
+        clock, begin = machine.Clock(daemon.own()), now()
+        gate.open()
+        while not all(map(_has_ended, files)):
+            time.sleep(0.005)
+        used = clock.seconds()
+        return {
+            f"log {name} rate": printed / (now() - begin),
+            f"log {name} CPU": used / (printed / GIGABYTE),
+            f"log {name} CPU in all": used,
+        }
 
 
 def flood(subject: Subject, workshop: Workshop) -> dict[str, float]:

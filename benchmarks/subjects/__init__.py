@@ -12,4 +12,4 @@ from benchmarks.subjects.supervisord import Supervisord
 
 SUBJECTS: tuple[Subject, ...] = (Kahi(), Supervisord(), Smallest(), Runit(), S6(), Circus())
 
-__all__ = ["ENVIRONMENT", "SUBJECTS", "Program", "Subject", "Unable"]
+__all__ = ["ENVIRONMENT", "SUBJECTS", "Kahi", "Program", "Subject", "Unable"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.figures import Spread, exponent, fit, percentile
+from benchmarks.figures import Spread, fit, percentile
 
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -59,8 +59,3 @@ def test_small_counts_weigh_as_much_as_large_ones() -> None:
 def test_a_line_needs_two_counts() -> None:
     with pytest.raises(ValueError, match="two different counts"):
         fit([(3, 1.0), (3, 2.0)])
-
-
-@given(st.floats(0.5, 3))
-def test_the_exponent_tells_how_something_grows(power: float) -> None:
-    assert exponent([(count, 3 * count**power) for count in (10, 100, 1000)]) == pytest.approx(power)

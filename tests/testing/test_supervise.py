@@ -97,12 +97,12 @@ def test_logs_are_read(supervise: Any, logfile: str) -> None:
 
 
 def test_another_configuration_is_taken_over(supervise: Any) -> None:
-    seen: list[str] = []
-    reload = hookimpl(lambda new: seen.extend(sorted(new.groups)))
+    seen: list[list[str]] = []
+    reload = hookimpl(lambda old, new: seen.extend((sorted(old.groups), sorted(new.groups))))
     running = supervise(SLEEPER, plugins=[plugin("kahi_sample", kahi_reload=reload)])
     running.reload(SLEEPER + SLEEPER.replace("programs.a", "programs.b"))
     running.wait_for("b", "RUNNING")
-    assert seen == ["a", "b"]
+    assert seen == [["a"], ["a", "b"]]
     with pytest.raises(ConfigError, match="command: is missing"):
         running.reload(SLEEPER.replace("command", "comand"))
 

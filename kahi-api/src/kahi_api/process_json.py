@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from kahi.process import Process
@@ -57,7 +58,7 @@ class ProcessWriter:
         used = usage.get(process.pid)
         cpu, memory = ("null", "null") if used is None else (used.cpu_percent, used.memory)
         return (
-            f'{known.text},"uptime":{int(process.uptime)},"description":{json.dumps(describe(process))},'
+            f'{known.text},"uptime":{int(process.uptime)},"description":{encode_basestring_ascii(describe(process))},'
             f'"memory_bytes":{memory},"cpu_percent":{cpu}}}'
         )
 

@@ -248,10 +248,9 @@ def _start_again(record: Record, event: Event, c: Circumstances) -> Step:
 
 
 def _spawned(record: Record, event: Event, c: Circumstances) -> Step:
-    up = replace(record, spawning=False, alive=True, started_at=c.now)
-    if c.start.startsecs <= 0:
-        return Step(replace(up, state=State.RUNNING))
-    return Step(replace(up, deadline=c.now + c.start.startsecs))
+    startsecs = c.start.startsecs
+    state, deadline = (State.RUNNING, None) if startsecs <= 0 else (record.state, c.now + startsecs)
+    return Step(replace(record, state=state, spawning=False, alive=True, started_at=c.now, deadline=deadline))
 
 
 def _spawned_too_late(record: Record, event: Event, c: Circumstances) -> Step:

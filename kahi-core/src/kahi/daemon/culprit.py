@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
 
@@ -36,7 +36,7 @@ class Culprit:
     plugin: str
     place: str
     importing: bool
-    stack: traceback.StackSummary
+    stack: traceback.StackSummary = field(default_factory=traceback.StackSummary, repr=False)
 
 
 def find_culprit(frame: FrameType, task: str, owner_of_module: OwnerOfModule) -> Culprit:

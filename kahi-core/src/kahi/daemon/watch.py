@@ -113,8 +113,11 @@ class LoopWatch:
             self._arm(INTERVAL)
         if took < LIMIT:
             return
-        # Imports happen once; they are told only when there is nothing else to tell.
+        # Imports happen once; they are told only when there is nothing else to tell. A glimpse of something
+        # else between them is none: its share of the turn has to be too long by itself.
         blamed = [culprit for culprit in seen if not culprit.importing]
+        if took * len(blamed) / len(seen) < LIMIT:
+            blamed = []
         by_name = {culprit.who: culprit for culprit in blamed or seen}
         (worst, _), *others = Counter(culprit.who for culprit in reversed(blamed or seen)).most_common()
         log.log(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,7 +21,10 @@ Order = Callable[["Pump"], None]
 
 
 class Exchange:
-    """Takes orders from any thread and news from the threads of the data plane."""
+    """Takes orders from any thread and news from the threads of the data plane.
+
+    Belongs to the thread of the event loop, which makes it.
+    """
 
     def __init__(self, system: System, loop: asyncio.AbstractEventLoop) -> None:
         self.wake_fd, self._wake_write = system.pipe()
@@ -34,12 +38,28 @@ class Exchange:
         self._awake = False
         self._telling = False
         self._closed = False
+        self._thread = threading.get_ident()
+        self._waking = False
 
     def order(self, channel: Channel | None, order: Order) -> None:
-        """Have ``order`` called on the data plane, after all earlier ones of the same channel."""
+        """Have ``order`` called on the data plane, after all earlier ones of the same channel.
+
+        What the event loop orders in one turn wakes the data plane once, at the turn's end: the two
+        threads share a processor, and each hand-over costs more than most orders do.
+        """
         if self._closed:
             return
         self._orders.append((channel, order))
+        if threading.get_ident() != self._thread:
+            self.wake()
+        elif not (self._awake or self._waking):
+            self._waking = True
+            # As below: nobody is left to be told once the loop is closed.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon(self._wake_soon)
+
+    def _wake_soon(self) -> None:
+        self._waking = False
         self.wake()
 
     def wake(self) -> None:

@@ -46,22 +46,22 @@ class Specifications:
         hooks: set[str] = set()
         problems: list[str] = []
         for attribute in dir(plugin):
-            hook = self._hook_of(plugin, attribute)
+            options = self._manager.parse_hookimpl_opts(plugin, attribute)
+            hook = _hook(attribute, options)
             if hook and self._find(hook) is not None:
                 hooks.add(hook)
                 problems += _wrong_filter(hook, getattr(plugin, attribute), plugins)
-            problems += self._problems(plugin, attribute)
+            problems += self._problems(plugin, attribute, options)
         if problems:
             raise RegistrationError("; ".join(problems))
         return tuple(sorted(hooks))
 
     def is_fine(self, plugin: Any, hook: str) -> bool:
         """Whether a plugin implements one hook, and rightly so."""
-        return (
-            hasattr(plugin, hook)
-            and self._hook_of(plugin, hook) == hook
-            and not list(self._problems(plugin, hook))
-        )
+        if not hasattr(plugin, hook):
+            return False
+        options = self._manager.parse_hookimpl_opts(plugin, hook)
+        return _hook(hook, options) == hook and not list(self._problems(plugin, hook, options))
 
     def names(self) -> list[str]:
         """Names of all hooks."""
@@ -72,17 +72,11 @@ class Specifications:
         caller: pluggy.HookCaller | None = getattr(self._manager.hook, hook, None)
         return None if caller is None or caller.spec is None else caller.spec.function
 
-    def _hook_of(self, plugin: Any, attribute: str) -> str:
-        """The hook that an attribute implements, "" when it implements none."""
-        options = self._manager.parse_hookimpl_opts(plugin, attribute)
-        return "" if options is None else options.get("specname") or attribute
-
-    def _problems(self, plugin: Any, attribute: str) -> Iterator[str]:
-        options = self._manager.parse_hookimpl_opts(plugin, attribute)
+    def _problems(self, plugin: Any, attribute: str, options: Mapping[str, Any] | None) -> Iterator[str]:
         if options is None:
             yield from self._unmarked(plugin, attribute)
             return
-        hook = options.get("specname") or attribute
+        hook = _hook(attribute, options)
         specification = self._find(hook)
         if specification is not None:
             yield from _wrong(hook, specification, getattr(plugin, attribute), options)
@@ -96,6 +90,11 @@ class Specifications:
         value = getattr(plugin, attribute)
         if inspect.isroutine(value) and not hasattr(value, f"{PROJECT}_spec"):
             yield f"{attribute} is not marked with @hookimpl"
+
+
+def _hook(attribute: str, options: Mapping[str, Any] | None) -> str:
+    """The hook that an attribute with such options implements, "" when it implements none."""
+    return "" if options is None else options.get("specname") or attribute
 
 
 def _wrong_filter(hook: str, function: Any, plugins: Iterable[str]) -> Iterator[str]:
