@@ -73,7 +73,8 @@ def _basis(process: Process) -> tuple[Any, ...]:
         process.health,
         process.started_at,
         process.stopped_at,
-        [stream.logfile for stream in process.streams],
+        process.stdout.logfile,
+        process.stderr and process.stderr.logfile,
     )
 
 

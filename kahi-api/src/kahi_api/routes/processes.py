@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kahi.errors import AbnormalTermination, NoSuchProcess, NotRunning, ProcessError, StartFailed
+from kahi.process import Process
 from kahi_api.admission import body_of, query_of
 from kahi_api.answers import EncodedJsonResponse
 from kahi_api.audit import note_of
@@ -20,11 +23,11 @@ async def list_processes(request: Request) -> Response:
     """All processes in name order, or those of a group or in a state."""
     wanted = query_of(request, ProcessFilter)
     context = context_of(request)
-    found = (
-        process
-        for process in context.daemon.supervisor.processes.values()
-        if wanted.group in (None, process.group) and wanted.state in (None, process.state.name)
-    )
+    found: Iterable[Process] = context.daemon.supervisor.processes.values()
+    if wanted.group is not None:
+        found = [process for process in found if process.group == wanted.group]
+    if wanted.state is not None:
+        found = [process for process in found if process.state.name == wanted.state]
     return EncodedJsonResponse(context.processes.many(found))
 
 
