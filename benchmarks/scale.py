@@ -129,11 +129,12 @@ def sweep(subject: Subject, workshop: Workshop) -> list[dict[str, Any]]:
             values = each.take(subject, workshop, count)
             for key, of_key in points.items():
                 of_key.append((count, values[key]))
-        found += [_grown(each, cost, points[cost.key]) for cost in each.costs]
+        found += [grown(each, cost, points[cost.key]) for cost in each.costs]
     return found
 
 
-def _grown(of: Sweep, cost: Cost, points: Sequence[tuple[int, float]]) -> dict[str, Any]:
+def grown(of: Sweep, cost: Cost, points: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    """A row of the table: the points, the line through them, and what the last step of the count did."""
     (count_before, before), (count, value) = points[-2:]
     return {
         "of": of.what,
