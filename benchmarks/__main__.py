@@ -18,6 +18,9 @@ from benchmarks.measures import MEASURES
 from benchmarks.subjects import SUBJECTS, Kahi
 from benchmarks.workshop import workshop
 
+QUICK = 3
+"""How many of the supervisors, the first ones, a quick run measures unless it is told which."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line asks for; the table goes to standard output."""
@@ -69,17 +72,21 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "measures", nargs="*", metavar="MEASURE", help=f"only these of {', '.join(names)}; or scale"
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, no crowds of 1,000: two minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds, no crowds of 1,000, three supervisors"
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write table.md and table.json there")
     parser.add_argument("--list", action="store_true", help="say what is measured and how")
     parser.add_argument(
         "--subjects",
         type=lambda text: text.split(","),
-        default=[subject.name for subject in SUBJECTS],
+        default=None,
         metavar="NAMES",
         help="only these supervisors, with commas between them",
     )
     found = parser.parse_args(arguments)
+    if found.subjects is None:
+        found.subjects = [subject.name for subject in SUBJECTS[: QUICK if found.quick else None]]
     found.scale = found.measures == ["scale"]
     found.measures = names if found.scale else found.measures or names
     if unknown := [name for name in found.measures if name not in names]:

@@ -12,7 +12,7 @@ from benchmarks.measures import Measure, Skipped
 from benchmarks.subjects import Subject, Unable
 from benchmarks.workshop import Workshop, now
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds that one subject may use for one measure before it has no further turns: peers can be slow."""
 
 BASE = "memory base"
