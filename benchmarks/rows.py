@@ -173,6 +173,7 @@ ROWS: tuple[Row, ...] = (
     Row("memory each", "memory: each program more", KIB, (AtMost(10 * 1024),)),
     *_log("64 KiB", "64 KiB writes"),
     *_log("lines", "writes of one line"),
+    *_log("lines of 4", "writes of one line, 4 programs (one program is itself the limit)"),
     *_log("of 50", "50 programs"),
     Row("flood, median", "API while 4 programs flood their logs: median", MS),
     Row("flood, p99", "API while 4 programs flood their logs: p99", MS, (AtMost(0.025),)),

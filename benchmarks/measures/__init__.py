@@ -19,6 +19,12 @@ MEASURES: tuple[Measure, ...] = (
         "log-pieces", logging.throughput("64 KiB", 1, 64 * 1024, 2 * logging.GIGABYTE), rounds=5, quick=1
     ),
     Measure("log-lines", logging.throughput("lines", 1, 100, 400 * logging.MEGABYTE), rounds=5, quick=1),
+    Measure(
+        "log-lines-of-4",
+        logging.throughput("lines of 4", 4, 100, 400 * logging.MEGABYTE),
+        rounds=3,
+        quick=0,
+    ),
     Measure("log-many", logging.throughput("of 50", 50, 64 * 1024, 2 * logging.GIGABYTE), rounds=3, quick=0),
     Measure("flood", logging.flood, rounds=2, quick=1),
     Measure("frozen", freezing.frozen, rounds=1, quick=0),
