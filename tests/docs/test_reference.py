@@ -197,7 +197,7 @@ def test_results_of_benchmarks_are_shown_where_there_are_some(tmp_path: Path) ->
     outcome = Outcome()
     about = {"begun": "2026-11-25", "seconds": 60.0, "quick": False, "processors": 2, "processor": "x"}
     about |= {"memory": 2**33, "kernel": "6.18", "load_before": 0.1, "load_after": 0.2}
-    write(tmp_path, report.markdown(outcome, {"kahi": "0.1.0"}, about), {})
+    write(tmp_path, "table", report.markdown(outcome, {"kahi": "0.1.0"}, about), {})
     shown = benchmarks.fragment(tmp_path)
     assert shown.startswith("2026-11-25, 60 s")
     assert "| measure | kahi 0.1.0 | goal |" in shown

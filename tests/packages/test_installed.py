@@ -34,18 +34,16 @@ class Environment:
     def __init__(self, directory: Path, distributions: Path) -> None:
         self.bin = directory / "bin"
         self._find_links = distributions
-        self._uv = shutil.which("uv")
+        self.uv = shutil.which("uv")
         made = (
-            [self._uv, "venv", "-q", "--python", sys.executable]
-            if self._uv
-            else [sys.executable, "-m", "venv"]
+            [self.uv, "venv", "-q", "--python", sys.executable] if self.uv else [sys.executable, "-m", "venv"]
         )
         subprocess.run([*made, directory], check=True, timeout=120)
 
     def install(self, *wheels: str) -> None:
         """Install with wheels of Kahi from what was built, and what they need from elsewhere."""
-        program = [self._uv, "pip"] if self._uv else [self.bin / "python", "-m", "pip"]
-        where = ["--python", self.bin / "python"] if self._uv else ["--disable-pip-version-check"]
+        program = [self.uv, "pip"] if self.uv else [self.bin / "python", "-m", "pip"]
+        where = ["--python", self.bin / "python"] if self.uv else ["--disable-pip-version-check"]
         links = ["--find-links", self._find_links]
         subprocess.run([*program, "install", "-q", *where, *links, *wheels], check=True, timeout=600)
 
@@ -206,3 +204,15 @@ def test_extras_select(distributions: Path, tmp_path: Path) -> None:
     # No version of any library that one of them does not want.
     if not shutil.which("uv"):
         here.run("python", "-m", "pip", "check")
+
+
+def test_readme_installs(distributions: Path, tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^pip install .*$", text, re.MULTILINE)
+    here = Environment(tmp_path / "venv", distributions)
+    (tmp_path / "dist").symlink_to(distributions)
+    if here.uv:
+        line = line.replace("pip install", f"uv pip install -q --python {here.bin}/python")
+    environ = {**os.environ, "PATH": f"{here.bin}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-ec", line], cwd=tmp_path, env=environ, check=True, timeout=600)
+    assert here.ours() == {"kahi", "kahi-core", "kahi-api", "kahi-webui"}
