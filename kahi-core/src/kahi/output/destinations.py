@@ -183,7 +183,7 @@ class Destinations:
             found.append(Events(self._event_mail(key, captured=False), lambda: channel.pid))
         if settings.syslog:
             if self._syslog is None:
-                self._syslog = SyslogSender(self._settings.syslog, self._system.wall_clock)
+                self._syslog = SyslogSender(self._settings.syslog, self._system)
             found.append(SyslogLines(self._syslog, key.name))
         return found
 

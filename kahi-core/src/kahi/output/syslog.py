@@ -9,9 +9,10 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from kahi.system import System
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +62,12 @@ class SyslogSender:
     """Sends messages in order. What can not be sent waits, up to a bound; the rest is counted.
 
     Args:
-        clock: seconds since the epoch, for the time in the messages.
+        system: tells the time in the messages, and names the thread.
     """
 
-    def __init__(self, target: SyslogTarget, clock: Callable[[], float]) -> None:
+    def __init__(self, target: SyslogTarget, system: System) -> None:
         self._target = target
-        self._clock = clock
+        self._system = system
         self._mark = f"<{FACILITIES[target.facility] * 8 + PRIORITIES[target.priority]}>"
         self._queue: deque[bytes] = deque()
         self._queued = 0
@@ -82,7 +83,7 @@ class SyslogSender:
 
     def send(self, tag: str, lines: list[bytes]) -> None:
         """Send each line as one message; never waits. From any thread."""
-        now = time.strftime("%b %e %H:%M:%S", time.localtime(self._clock()))
+        now = time.strftime("%b %e %H:%M:%S", time.localtime(self._system.wall_clock()))
         host = "" if self._target.kind == "unix" else f" {socket.gethostname()}"
         head = f"{self._mark}{now}{host} {tag}: ".encode()
         with self._changed:
@@ -113,6 +114,7 @@ class SyslogSender:
                 log.error("syslog %s: %d messages were dropped", self._target, self.dropped)
 
     def _run(self) -> None:
+        self._system.set_name("kahi-syslog")
         delay = FIRST_DELAY
         while (message := self._next()) is not None:
             try:
