@@ -8,7 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kahi.system import System
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Order = Callable[["Pump"], None]
 """What is to be done for a channel, by the pump that has it."""
+
+MUCH: Final = 32
+"""Orders that do not wait for the end of a turn, which may be a long one: a thousand programs start in it."""
 
 
 class Exchange:
@@ -44,13 +47,14 @@ class Exchange:
     def order(self, channel: Channel | None, order: Order) -> None:
         """Have ``order`` called on the data plane, after all earlier ones of the same channel.
 
-        What the event loop orders in one turn wakes the data plane once, at the turn's end: the two
-        threads share a processor, and each hand-over costs more than most orders do.
+        What the event loop orders in one turn wakes the data plane once, at the turn's end or when it
+        has become much: the two threads share the interpreter, and each hand-over costs more than most
+        orders do.
         """
         if self._closed:
             return
         self._orders.append((channel, order))
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._thread or len(self._orders) >= MUCH:
             self.wake()
         elif not (self._awake or self._waking):
             self._waking = True
