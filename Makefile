@@ -70,7 +70,7 @@ fuzz: $(VENV)/tools
 
 # The documents as a site, in site/; nothing is fetched. Warnings are errors: a link that leads nowhere is one.
 docs: $(VENV)/tools
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "site/index.html"
 
 clean:

@@ -27,7 +27,7 @@ def without_network() -> Sequence[str]:
 def test_the_site(tmp_path: Path) -> None:
     """One test, because building the site takes three seconds."""
     done = subprocess.run(
-        [*without_network(), sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path],
+        [*without_network(), sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path],
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
@@ -35,7 +35,7 @@ def test_the_site(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert "WARNING" not in done.stderr
     pages = {
         path.relative_to(tmp_path): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")
     }
