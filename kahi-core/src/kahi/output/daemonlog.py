@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import logging
 from typing import Final
 
@@ -59,6 +60,9 @@ class DaemonLogHandler(logging.Handler):
         message = record.getMessage()
         if record.exc_info and self.formatter is not None:
             message += "\n" + self.formatter.formatException(record.exc_info)
+        if linecache.cache:
+            # The whole sources that tracebacks led through: megabytes after a while, for a few lines.
+            linecache.clearcache()
         level = _WORDS.get(record.levelno, record.levelname.lower())
         now = timestamp(record.created)
         if self._format == "text":
