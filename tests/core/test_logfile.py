@@ -349,3 +349,15 @@ def test_closing_a_log_that_refuses_counts_what_was_held(disk: FullDisk, tmp_pat
     assert writer.lost == 5
     assert "Input/output error" in troubles[0]
     assert "closed" in troubles[1]
+
+
+def test_a_mark_stands_on_a_line_of_its_own(disk: FullDisk, tmp_path: Path) -> None:
+    """Also where the last piece that the file took ended in the middle of a line."""
+    writer = writer_on(disk, tmp_path / "log", [])
+    writer.write(b"begin of a")
+    disk.room = 0
+    writer.write(b" line\n" + b"x" * 99 + b"\n" + b"y" * (HELD - 1) + b"\n")
+    disk.room = 10**9
+    writer.retry()
+    begin, mark, rest = (tmp_path / "log").read_bytes().splitlines()
+    assert (begin, mark, rest) == (b"begin of a", b"[kahi: 106 bytes lost]", b"y" * (HELD - 1))

@@ -58,6 +58,9 @@ class FileWriter:
             self.file.write(data)
         except OSError as error:
             self._begin_refusal(error, data)
+        else:
+            # A read from a full pipe ends in the middle of a line.
+            self._whole_line = not data or data[-1] == 0x0A
 
     def retry(self) -> None:
         """Try to write what is held, after a line that tells how much is missing before it."""
@@ -76,6 +79,7 @@ class FileWriter:
                 self._held = pending[written:]
             self.retry_at = self._system.monotonic() + RETRY
             return
+        self._whole_line = not pending or pending[-1] == 0x0A
         self._held = bytearray()
         self._dropped = 0
         self._refuses = False
@@ -95,6 +99,7 @@ class FileWriter:
         self._held.clear()
         self._dropped = 0
         self.file.clear()
+        self._whole_line = True
 
     def close(self) -> None:
         """Try a last time, and close."""
@@ -107,7 +112,8 @@ class FileWriter:
     def _begin_refusal(self, error: OSError, data: bytes | memoryview) -> None:
         written: int = getattr(error, "characters_written", 0)
         self._refuses = True
-        self._whole_line = not written or data[written - 1] == 0x0A
+        if written:
+            self._whole_line = data[written - 1] == 0x0A
         self._hold(data[written:])
         self.retry_at = self._system.monotonic() + RETRY
         self._on_trouble(f"cannot write {self.file.path}: {error.strerror}")
