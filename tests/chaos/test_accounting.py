@@ -39,6 +39,7 @@ def test_the_length_of_a_line() -> None:
         lines(0, 1, 2),
         lines(0) + mark(2 * LENGTH) + lines(3),
         lines(0) + line(1)[:7] + b"\n" + mark(2 * LENGTH - 7) + lines(3),
+        lines(0) + line(1)[:-1] + b"\n" + mark(2 * LENGTH + 1),
         lines(0, 1) + mark(2 * LENGTH),
         lines(0) + mark(LENGTH) + lines(2) + mark(LENGTH),
     ],
