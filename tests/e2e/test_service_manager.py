@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_reaping import switches
 from tests.support import PATIENCE, Daemon, eventually, python, steadily
 
 Start = Callable[..., Daemon]
@@ -153,6 +154,15 @@ def test_no_watchdog_unless_asked_for(daemon: Start, listening: Manager, variabl
     daemon(SLEEPER.format("web"), environ=listening.environ | variables)
     listening.hears("READY")
     steadily(lambda: not listening.count("WATCHDOG"), "no watchdog is fed")
+
+
+def test_idle_daemon_stays_idle_without_a_watchdog(daemon: Start, listening: Manager) -> None:
+    running = daemon(SLEEPER.format("web"), environ=listening.environ)
+    listening.hears("READY")
+    time.sleep(1.5)
+    before = switches(running.pid)
+    time.sleep(1.5)
+    assert switches(running.pid) == before
 
 
 def test_children_are_not_told(daemon: Start, listening: Manager, short_tmp: Path) -> None:
