@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick robustness lint format bench bench-peers dist docs chaos fuzz clean
+.PHONY: demo test test-all quick robustness lint format bench bench-peers dist lowest docs chaos fuzz clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -51,6 +51,14 @@ bench: $(VENV)/tools
 bench-peers:
 	$(if $(UV),uv venv --quiet --python $(PYTHON) .venv-peers,$(PYTHON) -m venv .venv-peers)
 	$(if $(UV),uv pip install --quiet --python .venv-peers/bin/python,.venv-peers/bin/python -m pip install --quiet) circus
+
+# Whether the lower bounds of what Kahi needs are true; wants uv, which can choose the lowest versions.
+lowest:
+	uv venv --quiet --clear --python $(PYTHON) .venv-lowest
+	uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct $(EDITABLE)
+	uv pip freeze --python .venv-lowest/bin/python --exclude-editable > .venv-lowest/constraints
+	uv pip install --quiet --python .venv-lowest/bin/python --constraints .venv-lowest/constraints $(TOOLS)
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) -m "not slow" tests/core tests/api
 
 # Wheels and sdists of all distributions in dist, the same bytes whenever and wherever it is done.
 dist: $(VENV)/tools
