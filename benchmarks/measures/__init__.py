@@ -7,9 +7,9 @@ from benchmarks.measures.freezing import Skipped
 from benchmarks.measures.measure import Measure
 
 MEASURES: tuple[Measure, ...] = (
-    Measure("first-child", starting.first_child, rounds=7, quick=3),
-    Measure("first-answer", starting.first_answer, rounds=7, quick=3),
-    Measure("first-answer-alone", starting.first_answer_alone, rounds=7, quick=3),
+    Measure("first-child", starting.first_child, rounds=5, quick=3),
+    Measure("first-answer", starting.first_answer, rounds=5, quick=3),
+    Measure("first-answer-alone", starting.first_answer_alone, rounds=5, quick=3),
     Measure("crowd-100", crowd.crowd_of(100), rounds=5, quick=1),
     Measure("crowd-1000", crowd.crowd_of(1000), rounds=3, quick=0),
     Measure("restart", restarting.restart, rounds=3, quick=1),
