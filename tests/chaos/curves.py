@@ -12,8 +12,8 @@ from pathlib import Path
 WARM_UP = 1 / 3
 """The part of a run that does not count for flatness: caches fill, the allocator settles."""
 
-JUDGED_AFTER = 240.0
-"""Seconds; a shorter run tells nothing about growth."""
+JUDGED_AFTER = 900.0
+"""Seconds; what a shorter run grows by is its warm-up."""
 
 MOST_GROWTH = {"resident": 2 * 2**20, "proportional": 2 * 2**20, "descriptors": 2, "threads": 2}
 """By how much the fitted line may rise between warm-up and end: what comes and goes moves it a little."""
