@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kahi import ledger as ledgers
-from kahi.ledger import Entry, Ledger, left_of, open_ledger
+from kahi.ledger import Entry, Ledger, entries_of, left_of, open_ledger
 from kahi.system import ProcessEntry, System
 
 
@@ -32,6 +32,12 @@ class Machine(System):
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(ledgers, "_directory", lambda: str(tmp_path))
     return Machine()
+
+
+def noted(ledger: Ledger) -> list[Entry]:
+    """What a guardian finds in a ledger."""
+    with ledger.shared() as memory:
+        return entries_of(memory, ledger.mark)
 
 
 def die() -> None:
@@ -55,7 +61,7 @@ def test_what_is_noted_and_not_forgotten_is_found_by_the_next(machine: Machine) 
     second, before = open_ledger("/etc/kahi.toml", machine)
     assert {(entry.pid, entry.at) for entry in before} == {(11, 100.0), (13, 100.0)}
     assert before[0].name == "web" or before[1].name == "web"
-    assert second.entries() == []
+    assert noted(second) == []
     second.close()
     assert open_ledger("/etc/kahi.toml", machine)[1] == []
 
@@ -80,7 +86,7 @@ def test_a_damaged_one_names_nobody_who_can_not_be_a_child(machine: Machine, pid
     die()
     second, before = open_ledger("/etc/kahi.toml", machine)
     assert [entry.pid for entry in before] == [12]
-    assert second.entries() == []
+    assert noted(second) == []
 
 
 def test_who_shares_a_configuration_with_a_daemon_that_lives_has_one_of_its_own(machine: Machine) -> None:
@@ -90,7 +96,7 @@ def test_who_shares_a_configuration_with_a_daemon_that_lives_has_one_of_its_own(
     assert before == []
     second.note(12, "other")
     second.close()
-    assert [entry.pid for entry in first.entries()] == [11]
+    assert [entry.pid for entry in noted(first)] == [11]
     first.forget(11)
     first.close()
 
@@ -101,8 +107,8 @@ def test_who_took_over_is_not_disturbed_by_a_late_guardian(machine: Machine, tmp
     die()
     second, _ = open_ledger("/etc/kahi.toml", machine)
     second.note(12, "web")
-    assert first.entries() == [], "those are not its children"
-    assert [entry.pid for entry in second.entries()] == [12]
+    assert noted(first) == [], "those are not its children"
+    assert [entry.pid for entry in noted(second)] == [12]
 
 
 def test_a_directory_that_is_not_ours_alone_is_not_used(
@@ -120,14 +126,16 @@ def test_a_directory_that_is_not_ours_alone_is_not_used(
 
 def test_more_children_than_there_is_room_for(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "CAPACITY", 3)
-    small = Ledger(mmap.mmap(-1, ledgers._SIZE), machine)
+    memory = os.memfd_create("ledger")
+    os.ftruncate(memory, ledgers._SIZE)
+    small = Ledger(mmap.mmap(memory, ledgers._SIZE), machine, descriptor=memory)
     for pid in range(1, 6):
         small.note(pid, "x")
-    assert len(small.entries()) == 3
+    assert len(noted(small)) == 3
     for pid in range(1, 6):
         small.forget(pid)
     small.note(7, "x")
-    assert [entry.pid for entry in small.entries()] == [7]
+    assert [entry.pid for entry in noted(small)] == [7]
 
 
 def process(pid: int, group: int, session: int, started: float, *, zombie: bool = False) -> ProcessEntry:

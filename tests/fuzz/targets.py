@@ -20,7 +20,7 @@ from kahi import ledger as ledgers
 from kahi.config.dotenv import DotenvError, parse_dotenv
 from kahi.config.loading import load
 from kahi.errors import ConfigError, KahiError, Problem
-from kahi.ledger import left_of, open_ledger
+from kahi.ledger import entries_of, left_of, open_ledger
 from kahi.listeners.protocol import MAX_LINE, MAX_RESULT, ListenerProtocol, ListenerState, Word
 from kahi.output.ansi import AnsiStripper
 from kahi.system import ProcessEntry, System
@@ -199,9 +199,10 @@ def check_ledger(head: bytes, entries: list[tuple[int, float, bytes]], rest: byt
                 assert 0 <= entry.at <= machine.boottime()
             stranger = ProcessEntry(1, 0, 1, False, session=1, started=0.0)
             assert left_of(noted, [stranger]) == {}
-            assert ledger.entries() == []
-            ledger.note(4711, "new")
-            assert [entry.pid for entry in ledger.entries()] == [4711]
+            with ledger.shared() as memory:
+                assert entries_of(memory, ledger.mark) == []
+                ledger.note(4711, "new")
+                assert [entry.pid for entry in entries_of(memory, ledger.mark)] == [4711]
             ledger.forget(4711)
         finally:
             ledger.close()

@@ -9,6 +9,7 @@ somebody else since belongs to a process that started later.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import mmap
@@ -16,11 +17,12 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kahi.system import ProcessEntry, System
+from kahi.guardian import MARK_SIZE
+from kahi.system import IS_LINUX, ProcessEntry, System
 
 CAPACITY: Final = 20_000
 """Children that can be noted."""
@@ -49,8 +51,8 @@ class Ledger:
     """The list. Noting and forgetting belong to one thread.
 
     Args:
-        path: its file; "" for memory that only forked processes share.
-        lock: the open file, locked; -1 for none.
+        path: its file; "" for memory that has no name.
+        descriptor: the open file, locked; or that of the memory without a name, -1 when it has none.
         old: places of entries that an earlier daemon has left in it.
     """
 
@@ -59,18 +61,19 @@ class Ledger:
         memory: mmap.mmap,
         system: System,
         path: str = "",
-        lock: int = -1,
+        descriptor: int = -1,
         old: Iterable[int] = (),
     ) -> None:
         self._memory = memory
         self._system = system
         self._path = path
-        self._lock = lock
+        self._descriptor = descriptor
         self._places: dict[int, int] = {}
         self._free = list(range(CAPACITY, 0, -1))
-        self._mark = os.urandom(16)
+        self.mark = os.urandom(MARK_SIZE)
+        """Tells what this daemon noted from what the next one does, in the same place."""
         # First of all: whoever guards the children of an earlier daemon sees that this one took over.
-        _HEAD.pack_into(memory, 0, _MAGIC, system.boot_id().encode(), self._mark)
+        _HEAD.pack_into(memory, 0, _MAGIC, system.boot_id().encode(), self.mark)
         for place in old:
             _ENTRY.pack_into(memory, place, 0, 0.0, b"")
 
@@ -88,19 +91,31 @@ class Ledger:
             _ENTRY.pack_into(self._memory, place * _ENTRY.size, 0, 0.0, b"")
             self._free.append(place)
 
-    def entries(self) -> list[Entry]:
-        """Who is noted; nobody once another daemon has taken over, which looks after them then."""
-        found = [entry for _, entry in _entries(self._memory)]
-        _, _, mark = _HEAD.unpack_from(self._memory)
-        return found if mark == self._mark else []
+    @contextlib.contextmanager
+    def shared(self) -> Generator[int]:
+        """A descriptor of the memory, to be given to another process.
+
+        Raises:
+            OSError: none can be had.
+        """
+        if self._path:
+            fd = _open(self._path)
+        elif self._descriptor >= 0:
+            fd = os.dup(self._descriptor)
+        else:
+            raise OSError(errno.ENOTSUP, "there is no memory to share")
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def close(self) -> None:
         """Let go of it; what is left of the children stays on record."""
         if self._path and not self._places:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
-        if self._lock >= 0:
-            os.close(self._lock)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
         self._memory.close()
 
 
@@ -114,7 +129,7 @@ def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
         path = _path(config)
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
-        return Ledger(mmap.mmap(-1, _SIZE), system), []
+        return _without_a_name(system), []
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         is_new = os.fstat(lock).st_size == 0
@@ -122,7 +137,7 @@ def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
         memory = _map(path)
     except OSError:
         os.close(lock)
-        return Ledger(mmap.mmap(-1, _SIZE), system), []
+        return _without_a_name(system), []
     old = {} if is_new else dict(_entries(memory))
     noted = [*old.values()] if _is_of_this_boot(memory, system) else []
     now = system.boottime()
@@ -130,9 +145,39 @@ def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
     return Ledger(memory, system, path, lock, old), noted
 
 
+def entries_of(descriptor: int, mark: bytes) -> list[Entry]:
+    """Whom the daemon with that mark noted in the memory behind a descriptor; nobody once another daemon
+    has taken over, which looks after them then."""
+    with mmap.mmap(descriptor, _SIZE) as memory:
+        found = [entry for _, entry in _entries(memory)]
+        _, _, present = _HEAD.unpack_from(memory)
+    return found if present == mark else []
+
+
+def _without_a_name(system: System) -> Ledger:
+    """A ledger that the next daemon does not find, but a guardian does if memory can be shared at all."""
+    try:
+        descriptor = _nameless()
+    except OSError:
+        return Ledger(mmap.mmap(-1, _SIZE), system)
+    os.ftruncate(descriptor, _SIZE)
+    return Ledger(mmap.mmap(descriptor, _SIZE), system, descriptor=descriptor)
+
+
+def _nameless() -> int:
+    if IS_LINUX:
+        return os.memfd_create("kahi-children")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
 def _map(path: str) -> mmap.mmap:
-    """The file as memory; opened anew, since a mapping, also a guardian's, would keep the lock."""
-    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """The file as memory; opened anew, since a mapping would keep the lock."""
+    fd = _open(path)
     try:
         return mmap.mmap(fd, _SIZE)
     finally:

@@ -11,6 +11,9 @@ from typing import Final, NoReturn
 
 import click
 
+from kahi.guardian import post_guardian
+from kahi.stdio import ensure_standard_descriptors
+
 PATIENCE: Final = 1.0
 """Seconds that threads get to end by themselves."""
 
@@ -29,9 +32,11 @@ def daemon(config: str, pidfile: str, daemonize: bool, user: str) -> None:
     # What starting makes is there to stay: looking for garbage in it again and again takes time. The
     # daemon turns the collector on when its programs run.
     gc.disable()
+    ensure_standard_descriptors()
+    guardian = post_guardian()
     from kahi.daemon import Options, run
 
-    _leave(run(Options(config, pidfile, user, daemonize)))
+    _leave(run(Options(config, pidfile, user, daemonize), guardian=guardian))
 
 
 def _leave(code: int) -> NoReturn:

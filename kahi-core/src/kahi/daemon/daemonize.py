@@ -6,8 +6,6 @@ import os
 import sys
 from typing import Final
 
-from kahi.errors import KahiError
-
 UP: Final = b"\0"
 """What the daemon reports once it is up; anything else is the reason why it is not."""
 
@@ -70,17 +68,3 @@ def _wait_and_exit(read_end: int) -> None:
     sys.stderr.write(reason if reason.endswith("\n") else f"{reason}\n")
     sys.stderr.flush()
     os._exit(1)
-
-
-def ensure_standard_descriptors() -> None:
-    """Open /dev/null for standard descriptors that are closed, so that nothing else gets their numbers.
-
-    Raises:
-        KahiError: not even /dev/null can be opened.
-    """
-    try:
-        while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-            os.set_inheritable(fd, True)
-    except OSError as error:
-        raise KahiError(f"cannot open {os.devnull}: {os.strerror(error.errno or 0)}") from None
-    os.close(fd)

@@ -22,15 +22,15 @@ import anyio
 
 from kahi.audit import audit
 from kahi.config.config import Config
-from kahi.daemon.daemonize import Daemonized, daemonize, ensure_standard_descriptors
+from kahi.daemon.daemonize import Daemonized, daemonize
 from kahi.daemon.earlylog import EarlyLog
 from kahi.daemon.followers import make_health, make_listeners
-from kahi.daemon.guardian import Guardian, children_on_record
 from kahi.daemon.loop import leave, run_loop
 from kahi.daemon.ownlog import close_own_log, open_own_log, output_settings, set_level
 from kahi.daemon.pidfile import pid_file
 from kahi.daemon.preparation import Preparation
 from kahi.daemon.privileges import drop_privileges, raise_limits
+from kahi.daemon.record import children_on_record
 from kahi.daemon.servicemanager import ServiceManager, take_variables
 from kahi.daemon.services import Services
 from kahi.daemon.signals import handle_signals, shield_from_signals
@@ -39,12 +39,14 @@ from kahi.definition import ProcessDefinition
 from kahi.errors import ConfigError, KahiError, LogError
 from kahi.events import EventBus, SupervisorStateEvent
 from kahi.fastcgi import SharedSockets
+from kahi.guardian import Guardian, post_guardian
 from kahi.ledger import Ledger
 from kahi.leftovers import GroupScans
 from kahi.output import DataPlane, OutputStream, PluginSink, StreamKey, remove_auto_logs
 from kahi.plugins import PluginContext
 from kahi.process import Host
 from kahi.reaper import Reaper
+from kahi.stdio import ensure_standard_descriptors
 from kahi.supervisor import Supervisor
 from kahi.system import System
 
@@ -73,8 +75,11 @@ class Options:
     daemonize: bool = False
 
 
-def run(options: Options, system: System | None = None) -> int:
+def run(options: Options, system: System | None = None, guardian: Guardian | None = None) -> int:
     """Supervise until the end; returns the exit code.
+
+    Args:
+        guardian: one that was posted early; otherwise one is posted now.
 
     Raises:
         KahiError: the daemon could not be started. A daemon in the background tells it to the
@@ -83,13 +88,14 @@ def run(options: Options, system: System | None = None) -> int:
     system = system or System()
     sys.setswitchinterval(SWITCH_INTERVAL)
     ensure_standard_descriptors()
+    guardian = guardian or post_guardian()
     early = EarlyLog()
     background = Daemonized()
     manager = ServiceManager(take_variables(os.environ))
     try:
         loaded = load_everything(os.path.abspath(options.config) if options.config else "")
         background = daemonize() if options.daemonize else background
-        return _run_loaded(loaded, options, background, manager, system, early)
+        return _run_loaded(loaded, options, background, manager, guardian, system, early)
     except KahiError as error:
         early.tell()
         manager.failed(error)
@@ -97,6 +103,7 @@ def run(options: Options, system: System | None = None) -> int:
             return 1
         raise
     finally:
+        guardian.dismiss()
         manager.close()
 
 
@@ -105,6 +112,7 @@ def _run_loaded(
     options: Options,
     background: Daemonized,
     manager: ServiceManager,
+    guardian: Guardian,
     system: System,
     early: EarlyLog,
 ) -> int:
@@ -124,10 +132,11 @@ def _run_loaded(
     with pid_file(options.pidfile or settings.pidfile) as remark:
         if remark:
             log.warning("%s", remark)
-        kill = settings.on_daemon_death == "kill"
-        with children_on_record(loaded.config.path, system, kill=kill) as (ledger, guardian):
+        if settings.on_daemon_death == "leave":
+            guardian.dismiss()
+        with children_on_record(loaded.config.path, system, guardian) as ledger:
             daemon = Daemon(loaded, options.user or settings.user, background, system, early, early_signals)
-            daemon.keep_on_record(ledger, guardian)
+            daemon.ledger = ledger
             daemon.manager = manager
             ended = run_loop(daemon.run, loaded.plugins)
     return leave(ended)
@@ -158,17 +167,12 @@ class Daemon:
         self._system = system or System()
         self._early = early or EarlyLog()
         self._early_signals = early_signals
-        self._ledger: Ledger | None = None
-        self._guardian = Guardian()
+        self.ledger: Ledger | None = None
+        """Where all children are noted, to be found should this process die."""
         self.context: PluginContext | None = None
         """What plugins get to work with, once there is a supervisor."""
         self.manager = ServiceManager()
         """Who started the daemon, and is told how it fares."""
-
-    def keep_on_record(self, ledger: Ledger, guardian: Guardian) -> None:
-        """Note all children where they are found should this process die."""
-        self._ledger = ledger
-        self._guardian = guardian
 
     async def run(self) -> int:
         """Supervise until the end; returns the exit code."""
@@ -244,7 +248,6 @@ class Daemon:
             # The command left it to us: what is there now stays, and needs no looking through.
             gc.freeze()
             gc.enable()
-        self._guardian.settle()
         supervisor.events.publish(SupervisorStateEvent(state="RUNNING"))
         running = Services(plugins)
         running.start(services)
@@ -281,7 +284,7 @@ class Daemon:
             on_change=lambda _: None,
             open_stream=open_stream,
             reopen_logs=plane.reopen,
-            ledger=self._ledger,
+            ledger=self.ledger,
         )
 
     def _adopts_orphans(self) -> bool:
@@ -291,8 +294,6 @@ class Daemon:
             return True
         if not self._loaded.config.supervisor.subreaper:
             return False
-        # The guardian would become a child of this process, were it orphaned only now.
-        self._guardian.settle()
         try:
             self._system.become_subreaper()
         except OSError as error:
