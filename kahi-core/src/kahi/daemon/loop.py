@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
+from kahi.daemon.signals import shut_out_signals
 from kahi.daemon.watch import LoopWatch, WatchedSelector
 from kahi.plugins import PluginManager
 
@@ -37,7 +38,8 @@ def run_loop(
     counted as an error, and the loop goes on.
 
     Args:
-        watched: report who holds the loop for too long; possible in the main thread only.
+        watched: report who holds the loop for too long, and let no signal disturb its end; in the main
+            thread only.
     """
     watch = LoopWatch(plugins.owner_of_module, plugins.count_stall) if watched else None
     loop = asyncio.SelectorEventLoop(WatchedSelector(watch) if watch is not None else None)
@@ -56,6 +58,8 @@ def run_loop(
                     raise
                 plugins.count_error(_owner(error, plugins), "a task that tried to end the daemon", error)
     finally:
+        if watch is not None:
+            shut_out_signals()
         clean = _close(loop)
         if watch is not None:
             watch.end()

@@ -75,5 +75,10 @@ def handle_signals(
         actions[number]()
 
 
+def shut_out_signals() -> None:
+    """Have no signal change how this process ends: the loop and Python undo their handlers before it does."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
 def _nothing(_number: int, _frame: object) -> None:
     """What an unused signal does."""
