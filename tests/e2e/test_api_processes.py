@@ -243,8 +243,8 @@ def test_groups(daemon: Start) -> None:
         ("a", True, "RUNNING"),
         ("b", True, "RUNNING"),
     ]
-    assert post(place, "/api/v1/groups/g/restart?wait=false")[0] == 202
     assert send(place, "DELETE", "/api/v1/groups/g") == (409, error("CONFLICT", "g: still running"))
+    assert post(place, "/api/v1/groups/g/restart?wait=false")[0] == 202
     eventually(lambda: running.process("b").state == "RUNNING", "it is back")
     assert post(place, "/api/v1/groups/g/stop")[0] == 200
     assert send(place, "DELETE", "/api/v1/groups/g") == (200, {"name": "g"})

@@ -56,9 +56,14 @@ def test_restarts_and_kills_at_full_speed(daemon: Start, short_tmp: Path) -> Non
         "stdout_logfile_maxbytes = '1MB'\nstdout_logfile_backups = 1000\n"
     )
     killed: list[int] = []
-    for number in range(8):
+
+    def printing() -> int:
         pid = running.wait_for("x", "RUNNING").pid
-        eventually(lambda pid=pid: b"%d 100\n" % pid in content_of(parts_of(log)), "it prints")
+        eventually(lambda: b"%d 100\n" % pid in content_of(parts_of(log)), "it prints")
+        return pid
+
+    for number in range(8):
+        pid = printing()
         if number % 2:
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
@@ -66,6 +71,7 @@ def test_restarts_and_kills_at_full_speed(daemon: Start, short_tmp: Path) -> Non
         else:
             with running.client() as client:
                 client.restart("x")
+    printing()
     assert running.ctl("stop", "x").returncode == 0
     assert len(check(content_of(parts_of(log)), killed=killed)) == 9
 
