@@ -29,6 +29,11 @@ def all_run(running: Daemon) -> bool:
     return {process.state for process in running.processes().values()} == {"RUNNING"}
 
 
+def environ_of(pid: int) -> list[str]:
+    """The environment that a process was started with."""
+    return Path(f"/proc/{pid}/environ").read_text().split("\0")
+
+
 def test_added_changed_removed(daemon: Start) -> None:
     running = daemon(f"[programs.same]\n{SLEEPER}\n[programs.gone]\n{SLEEPER}\n[programs.other]\n{SLEEPER}\n")
     eventually(lambda: all_run(running), "all run")
@@ -230,6 +235,32 @@ def test_a_restart_and_a_reload_that_removes(daemon: Start) -> None:
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: set(running.processes()) == {"y"}, "it is gone")
     steadily(lambda: len(children_of(running.pid)) == 1, "one child")
+
+
+def test_a_restart_in_the_middle_of_a_reload(daemon: Start) -> None:
+    """What somebody starts again while the reload waits for others comes back once more, as it is to be."""
+    stubborn = python(
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(3600)"
+    )
+
+    def config(value: int) -> str:
+        both = f"environment = {{ V = '{value}' }}\nstartsecs = 0\n"
+        return f"[programs.quick]\ncommand = 'sleep 3600'\n{both}[programs.slow]\n{stubborn}\nstopwaitsecs = 2\n{both}"
+
+    running = daemon(config(1))
+    eventually(lambda: running.ctl("tail", "slow").stdout, "it ignores SIGTERM")
+    first = running.process("quick").pid
+    running.write_config(config(2))
+    running.signal(signal.SIGHUP)
+    running.wait_for("quick", "STOPPED")
+    with running.client() as client:
+        client.restart("quick")
+    second = running.process("quick").pid
+    assert "V=1" in environ_of(second)
+    eventually(lambda: "reloaded: changed quick, slow" in running.output, "the reload is done")
+    eventually(lambda: running.process("quick").pid not in (0, first, second), "it came back once more")
+    running.wait_for("slow", "RUNNING")
+    assert all("V=2" in environ_of(running.process(name).pid) for name in ("quick", "slow"))
 
 
 def test_dependencies_and_limits_change_live(daemon: Start) -> None:

@@ -133,10 +133,14 @@ class Reloader:
         )
 
     async def _carry_out(self, plan: Plan) -> None:
-        supervisor, order = self._supervisor, object()
-        await supervisor.stop_in_waves([supervisor.process(name) for name in plan.stopped], returning=order)
+        supervisor = self._supervisor
         leaving = frozenset(plan.stopped)
-        returning = {name for name in leaving if self._returns(name, order)}
+        up = [supervisor.process(name) for name in plan.stopped]
+        while up:
+            await supervisor.stop_in_waves(up, returning=object())
+            # Somebody may have started one again, as it was, while others were still going down.
+            up = [each for each in up if each.state not in SETTLED and not each.record.unkillable]
+        returning = {name for name in leaving if supervisor.is_to_return(name)}
         for name in plan.discarded_groups:
             group = supervisor.group(name)
             self._discard(group, leaving)
@@ -158,10 +162,6 @@ class Reloader:
         wanted = plan.started - (leaving - returning)
         starting = [process for name, process in supervisor.processes.items() if name in wanted]
         await supervisor.start(starting, wait=False, on_request=False)
-
-    def _returns(self, name: str, order: object) -> bool:
-        process = self._supervisor.processes.get(name)
-        return process is not None and self._supervisor.returns(process, order)
 
     def _discard(self, group: Group, names: Collection[str]) -> None:
         """Forget those processes of a group that are named, and are down."""

@@ -432,12 +432,17 @@ class Supervisor:
                 self._call_off(process)
                 if self._can_stop(process):
                     process.stop()
-            for process in members:
-                await process.when_down()
+            # All at once: who is down first may be up again before the last is down.
+            for down in [process.when_down() for process in members]:
+                await down
 
     def returns(self, process: Process, returning: object) -> bool:
         """Whether nobody has asked for a stop of ``process`` after the one with ``returning``."""
         return self._processes.get(process.name) is process and self._returning[process.name] is returning
+
+    def is_to_return(self, name: str) -> bool:
+        """Whether the last stop of a process was to start it again, whoever asked for it."""
+        return self._returning.get(name) is not None
 
     def hold(self) -> None:
         """Start nothing automatically any more."""
