@@ -31,7 +31,7 @@ def test_a_plugin_adds_routes_but_replaces_none(daemon: Callable[..., Daemon], s
     running = daemon("", environ=install_plugin(short_tmp, "greeter", ROUTES))
     assert running.get("/hello/kahi") == {"hello": "kahi"}
     assert running.get("/healthz") == {"status": "ok"}
-    assert "plugin greeter: GET /healthz is served already" in running.output
+    running.says("plugin greeter: GET /healthz is served already")
 
 
 def test_routes_that_need_the_api_are_a_registration_error_without_it(

@@ -69,7 +69,7 @@ def test_the_counter_of_crashes_counts(supervise: Callable[..., Running]) -> Non
     running = supervise(FAILS, plugins=[plugin])
     running.wait_for("web", "FATAL")
     running.wait_until(lambda: plugin.crashes["web"] == 1)
-    assert "web ended unexpectedly, 1 times so far" in running.daemon_log
+    running.wait_until(lambda: "web ended unexpectedly, 1 times so far" in running.daemon_log)
 
 
 def test_the_slow_plugin_tells(supervise: Callable[..., Running], tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_collectors_of_plugins(daemon: Start, short_tmp: Path) -> None:
     errors = found("kahi_plugin_errors_total", plugin="acme")
     assert errors is not None
     assert errors >= 1
-    assert "no disk" in running.output
+    running.says("no disk")
 
 
 def test_the_plugin_that_is_documented(daemon: Start, short_tmp: Path) -> None:
