@@ -40,6 +40,7 @@ class Script:
         self._listener = listener
         self._answers = iter(answers)
         self._held: list[socket.socket] = []
+        self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -52,23 +53,22 @@ class Script:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        while True:
-            try:
-                asked = self._request(connection)
-            except OSError:
-                asked = ""
-            if not asked:
-                connection.close()
-                return
-            self.asked.append(asked)
-            answer, then = next(self._answers)
-            connection.sendall(answer)
-            if then == self.HOLD:
-                self._held.append(connection)
-                return
-            if then == self.CLOSE:
-                connection.close()
-                return
+        if not self._answer(connection) or self._closed:
+            connection.close()
+        else:
+            self._held.append(connection)
+
+    def _answer(self, connection: socket.socket) -> bool:
+        """Answer what is asked; returns whether the connection is to be held open."""
+        # Whoever asked may be gone.
+        with contextlib.suppress(OSError):
+            while asked := self._request(connection):
+                self.asked.append(asked)
+                answer, then = next(self._answers)
+                connection.sendall(answer)
+                if then in (self.HOLD, self.CLOSE):
+                    return then == self.HOLD
+        return False
 
     @staticmethod
     def _request(connection: socket.socket) -> str:
@@ -87,6 +87,7 @@ class Script:
 
     def close(self) -> None:
         """No more connections."""
+        self._closed = True
         self._listener.close()
         for connection in self._held:
             connection.close()
