@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.container import Container
 from tests.docs.blocks import BLOCKS, Block
-from tests.docs.walk import PROGRAMS, Walk
-from tests.support import PATIENCE, children_of, eventually, free_port
+from tests.docs.walk import Walk
+from tests.support import PATIENCE, eventually, free_port
 
 INSTALLING = ("python3 -m venv", "~/shop/.venv/bin/pip", "cd ~/shop", ". .venv")
 """What is done already where tests run."""
@@ -40,93 +36,49 @@ def test_the_first_project(short_tmp: Path) -> None:
     assert '"process": "shop", "stream": "stdout", "log": "open"' in said
 
 
-class Container:
-    """As much of a container as the tutorial needs: a world of processes in which Kahi is PID 1."""
-
-    def __init__(self, directory: Path) -> None:
-        self.port = free_port()
-        self.directory = directory
-        (directory / "shop").mkdir()
-        (directory / "tmp").mkdir()
-        for block in [*of_page("first-project.md"), *of_page("container.md")]:
-            name = Path(block.title).name
-            if name in ("shop.py", "packer.py") or block.title.startswith("shop/"):
-                (directory / "shop" / name).write_text(self._own(block.text), encoding="utf-8")
-        self.image = (directory / "shop" / "Dockerfile").read_text(encoding="utf-8")
-        self.environ = {
-            **os.environ,
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            "KAHI_CONFIG": str(directory / "shop" / "kahi.toml"),
-        }
-        self.output = directory / "output"
-        with self.output.open("ab") as output:
-            self.popen = subprocess.Popen(
-                ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *self.command("CMD")],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self.environ,
-            )
-        (self.pid,) = eventually(lambda: children_of(self.popen.pid), "Kahi is PID 1")
-
-    def _own(self, text: str) -> str:
-        for name, other in (
-            ('"/shop"', f'"{self.directory}/shop"'),
-            ("/run/kahi/", f"{self.directory}/"),
-            ("/tmp/stock", f"{self.directory}/tmp/stock"),
-            ("8000", str(self.port)),
-        ):
-            text = text.replace(name, other)
-        return text
-
-    def command(self, instruction: str) -> list[str]:
-        """The command that an instruction of the image names as a list."""
-        found = re.search(rf"^{instruction} .*?(\[.*\])$", self.image, re.MULTILINE)
-        assert found
-        return json.loads(found[1])
-
-    def exec(self, command: list[str] | str) -> subprocess.CompletedProcess[str]:
-        """Run a command inside."""
-        words = ["sh", "-c", command] if isinstance(command, str) else command
-        return subprocess.run(
-            ["nsenter", "--target", str(self.pid), "--pid", "--mount", *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=self.environ,
-            check=False,
-        )
-
-    def stop(self) -> int:
-        """What `docker stop` does; the exit code of the container."""
-        os.kill(self.pid, signal.SIGTERM)
-        return self.popen.wait(PATIENCE)
-
-
-@pytest.fixture
-def container(short_tmp: Path) -> Iterator[Container]:
-    """The container of the tutorial."""
-    made = Container(short_tmp)
-    yield made
-    if made.popen.poll() is None:
-        made.popen.kill()
-        made.popen.wait()
+def lay_out(directory: Path, port: int) -> str:
+    """The shop, with its files where the image has them; the text of the Dockerfile."""
+    shop = directory / "shop"
+    shop.mkdir()
+    (directory / "tmp").mkdir()
+    for block in [*of_page("first-project.md"), *of_page("container.md")]:
+        name = Path(block.title).name
+        if name in ("shop.py", "packer.py") or block.title.startswith("shop/"):
+            text = block.text
+            for there, here in (
+                ('"/shop"', f'"{shop}"'),
+                ("/run/kahi/", f"{directory}/"),
+                ("/tmp/stock", f"{directory}/tmp/stock"),
+                ("8000", str(port)),
+            ):
+                text = text.replace(there, here)
+            (shop / name).write_text(text, encoding="utf-8")
+    return (shop / "Dockerfile").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 @pytest.mark.needs_namespaces
-def test_the_container(container: Container) -> None:
+def test_the_container(short_tmp: Path) -> None:
+    port = free_port()
+    image = lay_out(short_tmp, port)
+    container = Container(short_tmp, image, str(short_tmp / "shop" / "kahi.toml"))
+    try:
+        walk_through(container, port)
+    finally:
+        container.end()
+
+
+def walk_through(container: Container, port: int) -> None:
+    """Do what the page says, and stop it."""
     healthy = container.command("HEALTHCHECK")
-    eventually(lambda: container.exec(healthy).returncode == 0, "it is healthy")
-    assert container.exec(["kahi", "ctl", "pid"]).stdout == "1\n"
+    eventually(lambda: container.exec(*healthy).returncode == 0, "it is healthy")
+    assert container.exec("kahi", "ctl", "pid").stdout == "1\n"
     for block in of_page("container.md"):
         for inner in re.findall(r"^docker exec shop (.*)$", block.text, re.MULTILINE):
-            done = container.exec(inner)
+            done = container.exec("sh", "-c", inner)
             assert done.returncode == 0, done.stderr
-    assert (
-        "apples"
-        in container.exec(f"curl -s --retry 3 --retry-connrefused http://127.0.0.1:{container.port}/").stdout
-    )
+    page = f"http://127.0.0.1:{port}/"
+    assert "apples" in container.exec("curl", "-s", "--retry", "3", "--retry-connrefused", page).stdout
     assert container.stop() == 0
     output = container.output.read_text(encoding="utf-8")
     assert "\nopen\n" in output

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,8 +74,7 @@ def test_programs_that_are_left_are_ended_by_the_next_daemon(daemon: Callable[..
     assert guardians_of(first) == []
     os.kill(first.pid, signal.SIGKILL)
     first.popen.wait()
-    time.sleep(0.5)
-    assert all(map(lives, [*pids.values(), grandchild])), "they go on"
+    steadily(lambda: all(map(lives, [*pids.values(), grandchild])), "they go on")
     second = daemon(toml)
     for name, pid in pids.items():
         assert f"{name}: pid {pid} is left of a daemon that died, ending it" in second.output

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tomllib
@@ -16,20 +15,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support import PATIENCE, ROOT, Daemon, children_of, eventually
+from tests.container import PROGRAMS, Container
+from tests.support import PATIENCE, ROOT, Daemon, eventually
 
 Start = Callable[..., Daemon]
 PACKAGING = ROOT / "packaging"
-PROGRAMS = Path(sys.executable).parent
 KAHI = f"{PROGRAMS}/kahi"
 SLEEPER = '[programs.{}]\ncommand = "sleep 3600"\nstartsecs = 0\n'
-
-
-def instruction(name: str, dockerfile: str) -> list[str]:
-    """The command that an instruction of a Dockerfile names as a list."""
-    found = re.search(rf"^{name} .*?(\[.*\])$", dockerfile, re.MULTILINE)
-    assert found
-    return json.loads(found[1])
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
@@ -112,13 +104,7 @@ def test_build_gets_all_that_the_image_copies() -> None:
     assert (ROOT / "packaging/docker/kahi.toml").is_file()
 
 
-class Container:
-    """As much of a container of the two-service example as can be had without Docker.
-
-    Worlds of processes, mounts and networks of its own; files lie where the images put them, and Kahi is PID 1.
-    """
-
-    SET_UP = """
+SET_UP = """
 python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 1))'
 mount -t tmpfs none /srv
@@ -134,53 +120,27 @@ cd /srv
 shift 2
 exec "$@"
 """
-
-    def __init__(self, directory: Path) -> None:
-        self.image = (PACKAGING / "docker/Dockerfile").read_text(encoding="utf-8")
-        worlds = ["--pid", "--fork", "--mount", "--net", "--mount-proc", "--kill-child"]
-        setting = ["sh", "-ec", self.SET_UP, "sh", str(directory), str(PACKAGING / "docker")]
-        self.environ = {
-            **os.environ,
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            "KAHI_CONFIG": "/etc/kahi/kahi.toml",
-        }
-        self.output = directory / "output"
-        with self.output.open("ab") as output:
-            self.popen = subprocess.Popen(
-                ["unshare", *worlds, *setting, *instruction("CMD", self.image)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self.environ,
-            )
-        (self.pid,) = eventually(lambda: children_of(self.popen.pid), "Kahi is PID 1")
-
-    def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """What `docker exec` does."""
-        return subprocess.run(
-            ["nsenter", "--target", str(self.pid), "--pid", "--mount", "--net", *command],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=self.environ,
-            check=False,
-        )
+"""Files lie where the images of the example put them, in worlds of mounts and networks of their own."""
 
 
 @pytest.fixture
 def container(short_tmp: Path) -> Iterator[Container]:
     """The container of the example."""
-    made = Container(short_tmp)
+    made = Container(
+        short_tmp,
+        (PACKAGING / "docker/Dockerfile").read_text(encoding="utf-8"),
+        "/etc/kahi/kahi.toml",
+        worlds=["--net"],
+        setting=["sh", "-ec", SET_UP, "sh", str(short_tmp), str(PACKAGING / "docker")],
+    )
     yield made
-    if made.popen.poll() is None:
-        made.popen.kill()
-        made.popen.wait()
+    made.end()
 
 
 @pytest.mark.slow
 @pytest.mark.needs_namespaces
 def test_two_services_in_one_image(container: Container) -> None:
-    healthy = instruction("HEALTHCHECK", container.image)
+    healthy = container.command("HEALTHCHECK")
     eventually(lambda: container.exec(*healthy).returncode == 0, "it is healthy")
     assert container.exec("kahi", "ctl", "pid").stdout == "1\n"
     page = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/').read().decode())"
@@ -189,16 +149,14 @@ def test_two_services_in_one_image(container: Container) -> None:
     container.exec("sh", "-c", "sleep 0.1 & exit 0")
     states = "cat /proc/[0-9]*/stat 2>/dev/null | cut -d')' -f2 | cut -c2"
     eventually(lambda: "Z" not in container.exec("sh", "-c", states).stdout, "there is no zombie")
-    # docker stop
-    os.kill(container.pid, signal.SIGTERM)
-    assert container.popen.wait(PATIENCE) == 0
+    assert container.stop() == 0
     assert '"process": "worker"' in container.output.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 @pytest.mark.needs_namespaces
 def test_image_ends_with_a_service_that_is_given_up(container: Container) -> None:
-    healthy = instruction("HEALTHCHECK", container.image)
+    healthy = container.command("HEALTHCHECK")
     eventually(lambda: container.exec(*healthy).returncode == 0, "it is healthy")
     container.exec("rm", "/srv/worker.py")
     worker = container.exec("kahi", "ctl", "pid", "worker").stdout.strip()
