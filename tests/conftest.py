@@ -24,6 +24,8 @@ pytest_plugins = ["tests.robustness"]
 
 # Some machines keep Python from storing what it compiled: each of a thousand daemons would compile it all again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Others have it write each piece of a line by itself: what two threads print at one time ends in one line then.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 # What runs the tests in the background may ignore them, and all that tests start would ignore them too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -140,7 +140,7 @@ def test_no_child_outlives_a_daemon_that_fails(daemon: Start) -> None:
         "    await boot(self)\n"
         "    import anyio\n"
         "    while not all(p.pid for p in self.processes.values()): await anyio.sleep(0.01)\n"
-        "    print('pids', *(p.pid for p in self.processes.values()), flush=True)\n"
+        "    print(f\"pids {' '.join(str(p.pid) for p in self.processes.values())}\\n\", end='', flush=True)\n"
         "    raise RuntimeError('never foreseen')\n"
         "s.Supervisor.boot = fail\n"
         "main()\n"
