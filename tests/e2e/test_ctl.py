@@ -222,10 +222,21 @@ def test_a_closed_pipe_is_no_reason_for_a_traceback(daemon: Start, short_tmp: Pa
         )
         assert done.stderr == "", command
         assert done.returncode in (0, 3, 141), command
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["version", "--help", "init", "check --schema"])
+def test_what_cannot_be_written_is_told_in_one_line(command: str, unbuffered: str) -> None:
     full = subprocess.run(
-        f"{program} version > /dev/full", shell=True, capture_output=True, text=True, check=False
+        f"{sys.executable} -m kahi {command} > /dev/full",
+        shell=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (full.returncode, full.stderr) == (1, "kahi: No space left on device\n")
+    assert full.returncode == 1
+    assert re.fullmatch(r"kahi: (cannot write: )?No space left on device\n", full.stderr), full.stderr
 
 
 def test_pid(daemon: Start) -> None:

@@ -61,6 +61,7 @@ def guarded(work: Callable[[], int]) -> int:
     except (KahiError, OSError) as error:
         if os.environ.get("KAHI_DEBUG") == "1":
             raise
+        _drop_what_cannot_be_written()
         if isinstance(error, KahiError) and error.is_report:
             print(error, file=sys.stderr)  # noqa: T201
         else:
@@ -113,6 +114,14 @@ def _quick(name: str, arguments: list[str]) -> int | None:
                 return None
             return answer(arguments)
     return None
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Python keeps what it failed to write, and would fail again before it says why."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _write_no_more()
 
 
 def _write_no_more() -> None:

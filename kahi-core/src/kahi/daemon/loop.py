@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -75,8 +76,10 @@ def leave(ended: Ended) -> int:
             if thread.is_alive():
                 ended = Ended(ended.code, clean=False)
     if not ended.clean:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                # What plugins printed.
+                stream.flush()
         os._exit(ended.code)
     return ended.code
 
