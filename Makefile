@@ -17,7 +17,7 @@ endif
 # Tests of daemons mostly wait: two workers for each core.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: demo test test-all quick robustness lint format bench bench-peers dist lowest docs chaos fuzz clean
+.PHONY: demo test test-all quick robustness coverage lint format bench bench-peers dist lowest docs chaos fuzz clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python examples/demo/run.py
@@ -33,6 +33,13 @@ quick: $(VENV)/tools
 
 robustness: $(VENV)/tools
 	$(BIN)/python -m pytest -n $(WORKERS) -m fault --write-robustness
+
+# Which branches of core no test takes. Daemons are measured too, but for those that tests kill.
+coverage: $(VENV)/tools
+	rm -f .coverage .coverage.*
+	-$(BIN)/python -m coverage run -m pytest -n $(WORKERS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 lint: $(VENV)/tools
 	$(BIN)/ruff check .
