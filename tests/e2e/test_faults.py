@@ -9,6 +9,8 @@ import random
 import re
 import resource
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -222,6 +224,57 @@ def test_no_signal_goes_to_a_pid_that_was_reaped(daemon: Start, short_tmp: Path)
         else:
             assert re.match(r"(waitid|wait4)\(|\+\+\+ ", line), line
     assert sent > 20
+
+
+STRANGER = """
+import os, signal, sys
+wanted, log = int(sys.argv[1]), os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+child = -1
+while child != wanted:
+    with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+        last.write(str(wanted - 1))
+    child = os.fork()
+    if child == 0 and os.getpid() != wanted:
+        os._exit(0)
+    if child == 0:
+        os.setsid()
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, lambda number, frame: os.write(log, b"signal %d " % number))
+        os.write(log, b"there ")
+        while True:
+            signal.pause()
+    if child != wanted:
+        os.waitpid(child, 0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.fault("P12")
+@pytest.mark.needs_namespaces
+def test_a_stranger_with_the_pid_of_a_program_that_ended_is_left_alone(
+    daemon: Start, short_tmp: Path
+) -> None:
+    toml = f"[programs.x]\n{SLEEPER}\nautorestart = false\nkillasgroup = true\nstopasgroup = true\n"
+    running = daemon(toml, wrapper=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    (inner,) = children_of(running.pid)
+    pid = running.process("x").pid
+    enter = ["nsenter", "--target", str(inner), "--pid", "--mount"]
+    subprocess.run([*enter, "sh", "-c", f"kill -9 {pid}"], check=True)
+    running.wait_for("x", "EXITED")
+    log = short_tmp / "stranger"
+    stranger = subprocess.Popen([*enter, sys.executable, "-c", STRANGER, str(pid), str(log)])
+    eventually(lambda: log.exists() and log.read_text() == "there ", f"a stranger is process {pid}")
+    for order in (["signal", "TERM", "x"], ["stop", "x"]):
+        assert "not running" in running.ctl(*order).stdout
+    running.write_config(toml + "stopsignal = 'HUP'\nenvironment = { A = '1' }\n")
+    assert running.ctl("update").returncode == 0
+    assert running.process("x").pid not in (0, pid)
+    assert running.ctl("restart", "x").returncode == 0
+    assert stranger.poll() is None
+    os.kill(inner, signal.SIGTERM)
+    assert running.wait() == 0
+    stranger.wait(10)
+    assert log.read_text() == "there "
 
 
 MEMORY = Path("/sys/fs/cgroup/memory")
