@@ -84,7 +84,9 @@ class Dependencies:
     def reconsider(self) -> None:
         """Look again at everybody that waits; to be called after each change of state or health."""
         for waiting in tuple(self._waiting.values()):
-            self._consider(waiting)
+            # Starting one makes others be looked at before their turn comes here.
+            if self._waiting.get(waiting.process.name) is waiting:
+                self._consider(waiting)
 
     def _consider(self, waiting: _Waiting) -> None:
         process = waiting.process
