@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -147,6 +148,18 @@ def test_what_was_refused_comes_again_later_and_later(scene: Scene, answer: byte
     assert pauses[1] == pytest.approx(0.2, abs=0.11)
     assert LONGEST_PAUSE <= pauses[-1] < LONGEST_PAUSE + 0.2
     assert scene.settled == []
+
+
+def test_an_event_that_is_refused_for_days_is_not_lost(scene: Scene) -> None:
+    one = scene.listener("one")
+    one.says(b"READY\n")
+    scene.publish("a")
+    for number in range(1, 1100):
+        assert len(one.got) == number
+        one.says(b"RESULT 4\nFAILREADY\n")
+        scene.loop.finish(asyncio.sleep(LONGEST_PAUSE + 1))
+    one.says(b"RESULT 2\nOK")
+    assert scene.pool.is_idle
 
 
 def test_what_was_refused_does_not_hold_up_the_rest(scene: Scene) -> None:

@@ -25,6 +25,9 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 """Seconds before an event that was refused is offered again; twice as long each time."""
 
+MOST_DOUBLINGS: Final = 16
+"""Enough to reach the longest pause; beyond some thousand a number is too large to be one of seconds."""
+
 _UNSAFE: Final = re.compile(r"[\s:]")
 
 Restart = Callable[[Process, str], None]
@@ -295,7 +298,7 @@ class Pool:
         waiting, member.at_work = member.at_work, None
         if waiting is None:
             return
-        pause = min(FIRST_PAUSE * 2**waiting.refusals, LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(waiting.refusals, MOST_DOUBLINGS), LONGEST_PAUSE)
         waiting.refusals += 1
         waiting.due = self._loop.time() + pause
         insort(self._buffer, waiting, key=lambda other: other.serial)
