@@ -80,6 +80,39 @@ def test_orders_after_a_wake_wake_again(loop: asyncio.AbstractEventLoop, exchang
         exchange.take()
 
 
+def test_news_that_raises_holds_up_no_other(loop: asyncio.AbstractEventLoop, exchange: Exchange) -> None:
+    told: list[str] = []
+    reported: list[object] = []
+    loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    wrong = ValueError("wrong")
+
+    def raising() -> None:
+        raise wrong
+
+    for news in (lambda: told.append("before"), raising, lambda: told.append("behind")):
+        exchange.report(news)
+    for _ in range(3):
+        turn(loop)
+    assert (told, reported) == (["before", "behind"], [wrong])
+
+
+def test_news_without_end_leave_the_loop_time_for_others(
+    loop: asyncio.AbstractEventLoop, exchange: Exchange
+) -> None:
+    told = 0
+
+    def again() -> None:
+        nonlocal told
+        told += 1
+        if told < 1000:
+            exchange.report(again)
+
+    exchange.report(again)
+    for _ in range(3):
+        turn(loop)
+    assert told < 10
+
+
 def test_orders_are_accepted_when_the_loop_is_closed() -> None:
     other = asyncio.new_event_loop()
     late = Exchange(System(), other)

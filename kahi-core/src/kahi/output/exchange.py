@@ -101,5 +101,11 @@ class Exchange:
 
     def _tell(self) -> None:
         self._telling = False
-        while self._news:
-            self._news.popleft()()
+        try:
+            # What comes meanwhile has its turn after everything else that the loop has to do.
+            for _ in range(len(self._news)):
+                self._news.popleft()()
+        except BaseException:
+            # The loop reports it; the others are told all the same.
+            self._loop.call_soon(self._tell)
+            raise
