@@ -105,8 +105,11 @@ class OutputStream:
             done(None)
             return
 
+        destination = _destination(self._settings)
+
         def opened(error: SpawnError | None) -> None:
-            self._opened = error is None
+            # Another destination may have been named meanwhile.
+            self._opened = error is None and destination == _destination(self._settings)
             done(error)
 
         def carry_out(pump: Pump) -> None:
@@ -236,9 +239,11 @@ class OutputStream:
             return
         channel = self.channel
         found: list[SpawnError | None] = []
+        destination = _destination(self._settings)
         with contextlib.suppress(TimeoutError), anyio.fail_after(CLEAR_LIMIT):
             await self._plane.ask(channel, lambda pump: found.append(pump.open(channel, create=False)))
-        self._opened = self._opened or found == [None]
+        if found == [None] and destination == _destination(self._settings):
+            self._opened = True
 
 
 def _destination(settings: StreamSettings) -> StreamSettings:
