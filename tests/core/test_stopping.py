@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
+import anyio.to_thread
 import pytest
 
+from kahi.config.config import Config
 from kahi.definition import ProcessDefinition, SpawnSpec, StartPolicy, StopPolicy
 from kahi.lifecycle import State
 from tests.core.fakes import FakeClockLoop, FakeSystem, supervise
@@ -53,4 +56,37 @@ def test_one_that_fails_while_others_are_stopped_stays_down(loop: FakeClockLoop)
     assert [outcome.ok for outcome in outcomes] == [True, True]
     loop.pass_time(100)
     assert {slow.state, failing.state} == {State.STOPPED}
+    supervisor._host.reaper.close()
+
+
+def test_one_that_leaves_does_not_come_back_though_it_failed_meanwhile(
+    loop: FakeClockLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was started and failed while the reload waited for another, and was about to be restarted."""
+    system = FakeSystem(loop)
+    leaver = replace(definition("leaving", 900), start=StartPolicy(startsecs=0, restart_delay=100))
+    supervisor = supervise(loop, system, [definition("slow", 1), leaver])
+    slow, leaving = supervisor.process("slow"), supervisor.process("leaving")
+    loop.finish(supervisor.start([slow, leaving]))
+    system.stubborn = True
+
+    async def nothing_left(_load: object) -> Config:
+        return replace(supervisor.config, groups={})
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", nothing_left)
+    reloading = loop.create_task(supervisor.update())
+    loop.settle()
+    system.end(leaving.pid, 0)
+    loop.settle()
+    assert (leaving.state, slow.state) == (State.STOPPED, State.STOPPING)
+    loop.finish(supervisor.start([leaving]))
+    loop.pass_time(1.5)
+    system.end(leaving.pid, 1)
+    loop.settle()
+    assert (leaving.state, leaving.record.deadline is not None) == (State.EXITED, True)
+    system.end(slow.pid, 0)
+    loop.finish(reloading)
+    assert not supervisor.processes
+    loop.pass_time(200)
+    assert system.living() == []
     supervisor._host.reaper.close()

@@ -16,6 +16,7 @@ from kahi.definition import GroupDefinition
 from kahi.errors import ConfigError, GroupsBelongTogether, NoSuchGroup, Problem
 from kahi.events import ConfigEvent
 from kahi.lifecycle import SETTLED, State
+from kahi.process import Process
 from kahi.supervisor.group import Group
 from kahi.supervisor.plan import Plan, plan
 
@@ -139,7 +140,7 @@ class Reloader:
         while up:
             await supervisor.stop_in_waves(up, returning=object())
             # Somebody may have started one again, as it was, while others were still going down.
-            up = [each for each in up if each.state not in SETTLED and not each.record.unkillable]
+            up = [each for each in up if _comes_or_stays(each) and not each.record.unkillable]
         returning = {name for name in leaving if supervisor.is_to_return(name)}
         for name in plan.discarded_groups:
             group = supervisor.group(name)
@@ -181,6 +182,11 @@ class Reloader:
             supervisor.add_process(group, process)
         order = {process.name: index for index, process in enumerate(definition.processes)}
         group.processes.sort(key=lambda process: order.get(process.name, len(order)))
+
+
+def _comes_or_stays(process: Process) -> bool:
+    """Whether there is a child, or will be one without anybody's doing."""
+    return process.state not in SETTLED or process.record.deadline is not None
 
 
 def _without(definition: GroupDefinition, taken: Container[str]) -> GroupDefinition:
