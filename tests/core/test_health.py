@@ -456,6 +456,20 @@ class TestHttp:
         assert "Authorization: Basic bWU6cGEgc3M=" in lines
         assert "Connection: close" in lines
 
+    @pytest.mark.parametrize(
+        ("place", "host"),
+        [
+            ("x" * 63 + ":8080", "x" * 63 + ":8080"),
+            ("b\xfccher:8080", "xn--bcher-kva:8080"),
+            ("me@b\xfccher.example", "xn--bcher-kva.example"),
+            ("[fe80::1]:8080", "[fe80::1]:8080"),
+            ("[::1]", "[::1]"),
+        ],
+    )
+    def test_the_host_is_named_as_names_are_written(self, place: str, host: str) -> None:
+        request = HttpCheck(f"http://{place}/")._request.decode()
+        assert f"\r\nHost: {host}\r\n" in request
+
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
     def test_https_needs_a_certificate_that_can_be_trusted(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

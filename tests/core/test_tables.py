@@ -109,6 +109,8 @@ class TestHealth:
             ('tcp = "localhost"', 'health.tcp: is no address (allowed: "host:port")'),
             ('tcp = ":80"', 'health.tcp: is no address (allowed: "host:port")'),
             ('tcp = "x:0"', 'health.tcp: is no address (allowed: "host:port")'),
+            ('tcp = "[]:80"', 'health.tcp: is no address (allowed: "host:port")'),
+            ('tcp = "a..b:80"', 'health.tcp: is no address (allowed: "host:port")'),
             ('tcp = "::1:80"', "health.tcp: an IPv6 address stands in brackets: [::1]:5432"),
             ("exec = []", "health.exec: is empty"),
             ('exec = "sh -c \'x"', "health.exec: No closing quotation"),

@@ -147,9 +147,16 @@ def parse_endpoint(text: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise ValueError("an IPv6 address stands in brackets: [::1]:5432")
-    if not host:
+    if not _may_be_host(host):
         raise ValueError('is no address (allowed: "host:port")')
     return host, int(port)
+
+
+def _may_be_host(name: str) -> bool:
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def check_url(url: str) -> str:

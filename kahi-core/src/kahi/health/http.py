@@ -62,10 +62,9 @@ class HttpCheck:
 
 def _request(parts: SplitResult) -> bytes:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    host = parts.netloc.rpartition("@")[2]
     lines = [
         f"GET {quote(target, safe=URL_CHARACTERS)} HTTP/1.1",
-        f"Host: {host.encode('idna').decode()}",
+        f"Host: {_host(parts.netloc.rpartition('@')[2])}",
         "User-Agent: kahi",
         "Accept: */*",
         "Connection: close",
@@ -74,6 +73,14 @@ def _request(parts: SplitResult) -> bytes:
         credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         lines.append(f"Authorization: Basic {base64.b64encode(credentials.encode()).decode()}")
     return "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
+
+
+def _host(place: str) -> str:
+    """Host and port as a header has them: a name in letters that it may hold, an address as it is."""
+    if place.startswith("["):
+        return place
+    name, colon, port = place.partition(":")
+    return f"{name.encode('idna').decode()}{colon}{port}"
 
 
 async def _head(reader: asyncio.StreamReader) -> dict[str, str]:
