@@ -249,6 +249,10 @@ MISTAKES = [
         ["kahi.toml:3: [programs.web] startsecs: is no finite number"],
     ),
     (
+        '[programs.web]\ncommand = "x"\nbackoff = { initial = 0, factor = inf }',
+        ["kahi.toml:3: [programs.web] backoff.factor: is no finite number"],
+    ),
+    (
         '[programs.web]\ncommand = "x"\n[programs.web.rlimits]\nnofile = "2:1"',
         ["kahi.toml:4: [programs.web] rlimits.nofile: the soft limit is above the hard limit"],
     ),

@@ -117,7 +117,9 @@ class BackoffModel(Model):
     """``[programs.NAME.backoff]``: delays between failed starts."""
 
     initial: Seconds = Field(default=1.0, description="Seconds before the first retry.")
-    factor: float = Field(default=2.0, ge=1, description="By which each further delay grows.")
+    factor: float = Field(
+        default=2.0, ge=1, allow_inf_nan=False, description="By which each further delay grows."
+    )
     max: Seconds = Field(default=60.0, description="Seconds at which delays stop growing.")
     jitter: float = Field(default=0.0, ge=0, le=1, description="Share of the delay that chance may add.")
 
