@@ -93,6 +93,16 @@ def test_errors_that_may_pass(null: tuple[int, int, int]) -> None:
     assert not caught.value.permanent
 
 
+def test_descriptors_that_run_out_before_a_child_is_prepared(null: tuple[int, int, int]) -> None:
+    class Full(System):
+        def pipe(self) -> tuple[int, int]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with pytest.raises(SpawnError, match="cannot make pipes: Too many open files") as caught:
+        spawn(Full(), shell("true", nice=1), null)
+    assert not caught.value.permanent
+
+
 @pytest.mark.fault("E1")
 @pytest.mark.parametrize("prepared", [False, True])
 def test_a_missing_directory(prepared: bool, null: tuple[int, int, int]) -> None:
@@ -164,6 +174,11 @@ def test_limits(null: tuple[int, int, int]) -> None:
         too_much = (ResourceLimit("nofile", hard + 1, hard + 1),)
         with pytest.raises(SpawnError, match="set limit nofile"):
             spawn(System(), shell("true", rlimits=too_much), null)
+
+
+def test_a_limit_that_no_system_can_have_is_named(null: tuple[int, int, int]) -> None:
+    with pytest.raises(SpawnError, match=f"cannot set limit nofile = {10**30}:{10**30}: Invalid argument"):
+        spawn(System(), shell("true", rlimits=(ResourceLimit("nofile", 10**30, 10**30),)), null)
 
 
 @pytest.mark.needs_root

@@ -20,13 +20,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from kahi.definition import UNLIMITED, ProcessDefinition, ResourceLimit, SpawnSpec, StdinSource
-from kahi.errors import SpawnError
+from kahi.errors import TRANSIENT_ERRORS, SpawnError
 from kahi.system import System
-
-TRANSIENT_ERRORS: Final = frozenset(
-    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR}
-)
-"""Errors of fork and exec that may be gone at the next try."""
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of a child whose environment has none."""
@@ -312,7 +307,10 @@ def _needs_preparation(launch: Launch) -> bool:
 
 
 def _spawn_prepared(system: System, launch: Launch, path: str, descriptors: tuple[int, int, int]) -> int:
-    report_end, child_end = system.pipe()
+    try:
+        report_end, child_end = system.pipe()
+    except OSError as error:
+        raise _error("make", "pipes", error) from error
     try:
         prepare = _Preparation(system, launch, child_end)
         return system.spawn(path, launch.argv, launch.environment, descriptors, prepare=prepare)
@@ -366,7 +364,7 @@ class _Preparation:
         for step, subject, action in self._steps:
             try:
                 action()
-            except (OSError, ValueError, MemoryError) as error:
+            except (OSError, ValueError, OverflowError, MemoryError) as error:
                 if isinstance(error, MemoryError):
                     code = errno.ENOMEM
                 else:

@@ -7,11 +7,18 @@ HTTP codes in one table, the command line maps them to exit codes in another.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from kahi.error import KahiError as KahiError
+
+TRANSIENT_ERRORS: Final = frozenset(
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR}
+)
+"""Errors of the operating system that may be gone at the next try."""
 
 
 class StartRefused(KahiError):

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
+from kahi.errors import TRANSIENT_ERRORS
 from kahi.system import System
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,18 @@ class GroupScans:
         self._asking.append((group, answer))
 
     def _scan(self) -> None:
+        try:
+            table = self._system.process_table()
+        except OSError as error:
+            if error.errno in TRANSIENT_ERRORS:
+                # Descriptors have run out, most likely; without an answer nobody goes on.
+                self._loop.call_later(RECHECK, self._scan)
+                return
+            log.error("the process table can not be read: %s", error)
+            table = []
         asking, self._asking = self._asking, []
         members: dict[int, list[int]] = {}
-        for entry in self._system.process_table():
+        for entry in table:
             if not entry.zombie:
                 members.setdefault(entry.group, []).append(entry.pid)
         for group, answer in asking:

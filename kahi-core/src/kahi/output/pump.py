@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from kahi.errors import SpawnError
+from kahi.errors import TRANSIENT_ERRORS, SpawnError
 from kahi.output.pipe import Pipe
 
 if TYPE_CHECKING:
@@ -88,8 +88,14 @@ class Pump:
         try:
             self._destinations.open(channel, create=create)
         except OSError as error:
-            reason = error.strerror or str(error)
-            return SpawnError("open log file", channel.settings.logfile, error.errno or 0, reason)
+            reason, code = error.strerror or str(error), error.errno or 0
+            return SpawnError(
+                "open log file",
+                channel.settings.logfile,
+                code,
+                reason,
+                permanent=code not in TRANSIENT_ERRORS,
+            )
         return None
 
     def reopen(self, channel: Channel, *, only_if_moved: bool = False) -> str:

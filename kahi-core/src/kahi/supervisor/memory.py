@@ -7,17 +7,21 @@ limit, and off the event loop.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
 from kahi.lifecycle import State
 from kahi.process import Process
-from kahi.system import System
+from kahi.system import ProcessEntry, System
 from kahi.usage import usage_of_trees
 
 if TYPE_CHECKING:
     from kahi.supervisor.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
 
 INTERVAL: Final = 2.0
 """Seconds between two looks."""
@@ -31,9 +35,12 @@ class MemoryWatch:
         self._system = system
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
+        self._is_looking = False
 
     def reconsider(self) -> None:
         """Begin to look, or stop, as the running processes demand."""
+        if self._is_looking:
+            return
         wanted = any(_is_limited(process) for process in self._supervisor.processes.values())
         if wanted and self._timer is None:
             self._timer = self._loop.call_later(INTERVAL, self._begin)
@@ -42,18 +49,27 @@ class MemoryWatch:
             self._timer = None
 
     def _begin(self) -> None:
+        self._timer = None
+        self._is_looking = True
         self._supervisor.run_in_background(self._look())
 
     async def _look(self) -> None:
-        entries = await anyio.to_thread.run_sync(self._system.process_table)
+        try:
+            self._judge(await anyio.to_thread.run_sync(self._system.process_table))
+        except OSError as error:
+            # Descriptors have run out, most likely.
+            log.error("the memory of processes can not be looked at: %s", error)
+        finally:
+            self._is_looking = False
+            self.reconsider()
+
+    def _judge(self, entries: Sequence[ProcessEntry]) -> None:
         used = usage_of_trees(entries, [p.pid for p in self._supervisor.processes.values() if p.pid])
         for process in tuple(self._supervisor.processes.values()):
             limit = process.definition.max_memory
             if _is_limited(process) and process.pid in used and used[process.pid].memory > limit:
                 reason = f"its tree uses {used[process.pid].memory} bytes, max_memory is {limit}"
                 self._supervisor.recovery.restart(process, reason)
-        self._timer = None
-        self.reconsider()
 
 
 def _is_limited(process: Process) -> bool:

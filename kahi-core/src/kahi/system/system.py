@@ -146,14 +146,17 @@ class System:
             return
         own = self.limits(resource.RLIMIT_NOFILE)
         with self._lowered:
-            for fd in self._reserve:
+            reserve, self._reserve = self._reserve, ()
+            for fd in reserve:
                 self.close(fd)
             self.set_limit(resource.RLIMIT_NOFILE, *self._descriptors_of_children)
             try:
                 yield
             finally:
                 self.set_limit(resource.RLIMIT_NOFILE, *own)
-                self._reserve = os.pipe()
+                # Without it the next spawn may fail, but that is no reason to lose the child of this one.
+                with contextlib.suppress(OSError):
+                    self._reserve = os.pipe()
 
     def ignore_signals(self, numbers: Iterable[int]) -> None:
         """Ignore signals in this process, but not in those that `spawn` starts."""
