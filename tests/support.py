@@ -155,9 +155,12 @@ class Daemon:
         """What the daemon printed so far."""
         return self.output_file.read_text(encoding="utf-8", errors="replace")
 
-    def says(self, text: str) -> str:
-        """Wait until the daemon has printed ``text``; returns everything that it printed so far."""
-        eventually(lambda: text in self.output, f"it says {text!r}")
+    def says(self, text: str, times: int = 1) -> str:
+        """Wait until the daemon has printed ``text``; returns everything that it printed so far.
+
+        What it logs may come a moment after its API tells of the same.
+        """
+        eventually(lambda: self.output.count(text) >= times, f"it says {text!r}")
         return self.output
 
     def client(self) -> Client:

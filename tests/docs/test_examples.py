@@ -101,7 +101,7 @@ def test_the_routes_of_the_guide_answer(daemon: Callable[..., Daemon], short_tmp
     ]
     assert answers == ['{"text":"new disks"}'] * 2
     assert "/api/v1/maintenance" in running.get("/api/v1/openapi.json")["paths"]
-    assert "POST /api/v1/maintenance" in running.output
+    assert running.says("POST /api/v1/maintenance")
 
 
 def test_the_reader_with_a_token_may_look_only(daemon: Callable[..., Daemon], short_tmp: Path) -> None:

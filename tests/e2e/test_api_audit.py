@@ -133,7 +133,8 @@ def test_text_from_outside_forges_no_record(daemon: Start, log_format: str) -> N
     running = daemon(f'[supervisor]\nlog_format = "{log_format}"\n')
     evil = "x\n2026-01-01T00:00:00.000Z info audit: uid 0: all is well\x1b[2J\u202e"
     post(running.socket, "/api/v1/actions", {"action": "stop", "targets": [evil, "y" * 5000]})
-    eventually(lambda: "NOT_FOUND" in running.output, "it is recorded")
+    running.says("all is well")
+    running.says("NOT_FOUND")
     (line,) = [line for line in running.output.splitlines() if "all is well" in line]
     assert "\x1b" not in line
     assert "\u202e" not in line

@@ -127,7 +127,7 @@ def test_user_name_and_password(daemon: Start, hashed: str) -> None:
         assert ask(place, header) == (401, "UNAUTHORIZED"), header
     assert ask(place, target="/nothing") == (401, "UNAUTHORIZED"), "strangers are told nothing"
     assert ask(place, login(), target="/nothing") == (404, "NOT_FOUND")
-    assert "authentication failed from 127.0.0.1" in running.output
+    running.says("authentication failed from 127.0.0.1")
     for secret in ("wrong", PASSWORD, hashed, "bob"):
         assert secret not in running.output
 
@@ -425,7 +425,7 @@ def test_other_addresses_without_tls_are_warned_about(daemon: Start, short_tmp: 
     warning = "without TLS: passwords can be read on the way"
     port = free_port()
     running = daemon(http_table(port, f'listen = "0.0.0.0:{port}"'))
-    assert warning in running.output
+    running.says(warning)
     assert ask(("127.0.0.1", port), login())[0] == 200
 
 
@@ -438,7 +438,7 @@ def test_ipv6(daemon: Start) -> None:
         pytest.skip("this machine has no IPv6")
     running = daemon(http_table(port, f'listen = "[::1]:{port}"'))
     assert ask(("::1", port), login())[0] == 200
-    assert f"http://[::1]:{port}" in running.output
+    running.says(f"http://[::1]:{port}")
     assert "without TLS" not in running.output
 
 

@@ -84,7 +84,7 @@ def test_what_stands_between_the_marks_is_an_event_and_not_logged(daemon: Start,
         event["data"] for event in recorded(short_tmp) if event["type"] == "PROCESS_COMMUNICATION_STDOUT"
     ]
     assert parts == ["first part, split", "second", "0123456789" * 3]
-    assert "20 bytes between communication marks did not fit into stdout_capture_maxbytes" in running.output
+    running.says("20 bytes between communication marks did not fit into stdout_capture_maxbytes")
     assert running.ctl("tail", "plain").stdout.count("XSUPERVISOR") == 6
 
 
@@ -111,7 +111,7 @@ def test_a_flood_of_events_is_cut_and_the_child_is_not_held_up(daemon: Start, sh
     running.wait_for("x", "EXITED")
     published = len(joined(recorded(short_tmp), "PROCESS_LOG_STDOUT"))
     assert 0 < published < 300 * 65536
-    assert "its stdout comes too fast to be published" in running.output
+    running.says("its stdout comes too fast to be published")
 
 
 SINKS = """
@@ -176,7 +176,7 @@ def test_a_sink_that_raises_is_named_and_gets_no_more(daemon: Start, short_tmp: 
     assert (short_tmp / "log").read_bytes() == b"fine explode after "
     assert (short_tmp / "sink-x-stdout").read_bytes() == b"fine "
     eventually(lambda: "plugin sinks: sink of x stdout raised" in running.output, "the plugin is named")
-    assert "RuntimeError: exploded" in running.output
+    running.says("RuntimeError: exploded")
 
 
 HANGING = SINKS.replace('if b"explode" in data:', "import time; time.sleep(4)\n        if False:")

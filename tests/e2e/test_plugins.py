@@ -82,8 +82,7 @@ def test_one_that_can_not_be_imported(with_plugins: Callable[..., Daemon]) -> No
     bad = plugins_of(running)["bad"]
     assert bad["status"] == "failed"
     assert bad["reason"] == "import failed: ZeroDivisionError('division by zero')"
-    assert running.output.count("plugin bad: import failed") == 1
-    assert "bad_module.py" in running.output
+    assert running.says("bad_module.py").count("plugin bad: import failed") == 1
     nobody_else_suffers(running)
 
 
@@ -115,7 +114,7 @@ def test_those_that_raise_in_a_hook(with_plugins: Callable[..., Daemon], error: 
     for hook, status in RAISES.items():
         assert found[f"in_{hook}"]["status"] == status, hook
         assert found[f"in_{hook}"]["errors"] > 0, hook
-    assert error.partition("(")[0] in running.output
+    running.says(error.partition("(")[0])
     nobody_else_suffers(running)
 
 
@@ -222,8 +221,8 @@ def kahi_services(ctx):
     assert dying["errors"] >= 2
     assert dying["services"][0]["name"] == "dier"
     assert dying["services"][0]["restarts"] >= 2
-    assert running.output.count("plugin dying: service dier raised") == 1
-    assert "plugin quitting: a task that tried to end the daemon raised" in running.output
+    assert running.says("plugin dying: service dier raised").count("plugin dying: service dier raised") == 1
+    running.says("plugin quitting: a task that tried to end the daemon raised")
     nobody_else_suffers(running)
 
 
@@ -382,7 +381,7 @@ def test_a_plugin_that_can_not_prepare_fails_closed(
         assert running.wait_for(what, state).spawn_error == f"cannot start: {error}"
     assert not mark.exists()
     assert plugins_of(running)["prepare"]["errors"] == 4, "a veto is no error"
-    assert "plugin prepare: kahi_prepare_spawn raised" in running.output
+    running.says("plugin prepare: kahi_prepare_spawn raised")
     nobody_else_suffers(running)
 
 

@@ -92,7 +92,7 @@ def test_down(daemon: Start) -> None:
     eventually(
         lambda: "webhook ops: PROCESS_STATE_STARTING of web not delivered (attempts: 2)" in running.output
     )
-    assert "cannot connect: Connection refused" in running.output
+    running.says("cannot connect: Connection refused")
     assert "CANARY" not in running.output
     begin = time.monotonic()
     assert running.terminate() == 0
