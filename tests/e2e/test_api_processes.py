@@ -212,7 +212,13 @@ def test_stdin_is_queued_up_to_a_limit(daemon: Start) -> None:
     assert write("cat", data="hello\n")[0] == 200
     assert write("cat", data_base64="d29ybGQK")[0] == 200
     eventually(lambda: "got hello\ngot world\n" in running.ctl("tail", "cat").stdout, "it was read")
-    for bad in ({}, {"data": "x", "data_base64": "eA=="}, {"data": 1}, {"data_base64": "!"}):
+    for bad in (
+        {},
+        {"data": "x", "data_base64": "eA=="},
+        {"data": 1},
+        {"data_base64": "!"},
+        {"data_base64": "é"},
+    ):
         assert write("cat", **bad)[0] == 400
     answers = [write("deaf", data="x" * 200_000)[0] for _ in range(8)]
     assert answers == [200] * 5 + [409] * 3

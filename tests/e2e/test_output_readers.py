@@ -162,6 +162,9 @@ def test_a_reader_of_what_is_gone_and_of_what_has_not_been_is_told(daemon: Start
     ).stdout.lower()
     assert "x-log-offset: 33" in raw
     assert "x-log-missed: 13" in raw
+    with running.client() as client:
+        piece = client.log("x", length=0)
+    assert (piece.data, piece.offset, piece.missed) == (b"", 33, 0)
 
 
 def test_a_follower_of_a_cleared_log_goes_on(daemon: Start, short_tmp: Path) -> None:

@@ -78,11 +78,16 @@ async def reopen_logs(request: Request) -> Response:
 async def answer_piece(request: Request, stream: OutputStream) -> Response:
     """Answer a piece of any stream."""
     query = query_of(request, PieceQuery)
-    piece = await stream.read(-query.length if query.offset is None else query.offset, query.length)
+    if query.offset is None:
+        # Where the end is, can be asked for without a byte of it.
+        length = max(query.length, 1)
+        piece = await stream.read(-length, length)
+    else:
+        piece = await stream.read(query.offset, query.length)
     headers = {"X-Log-Offset": str(piece.offset)}
     if piece.missed:
         headers["X-Log-Missed"] = str(piece.missed)
-    return Response(piece.data, media_type="text/plain; charset=utf-8", headers=headers)
+    return Response(piece.data[: query.length], media_type="text/plain; charset=utf-8", headers=headers)
 
 
 def answer_stream(request: Request, stream: OutputStream) -> Response:

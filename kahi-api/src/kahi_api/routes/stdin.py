@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from pydantic import Field
 from starlette.requests import Request
@@ -41,7 +40,7 @@ class InputBody(Parameters):
             return self.data.encode()
         try:
             return base64.b64decode(self.data_base64 or "", validate=True)
-        except binascii.Error:
+        except ValueError:
             raise BadArgument("data_base64 is no base64") from None
 
 
