@@ -181,16 +181,21 @@ def test_basic_authentication_and_host_over_tcp() -> None:
     script = Script(
         listener, [(whole([]), KEEP), (whole({"error": "no", "code": "UNAUTHORIZED"}, "401 No"), KEEP)]
     )
-    with Client(f"http://127.0.0.1:{port}", username="ü", password="a:b", timeout=5) as client:
+    with Client(f"http://127.0.0.1:{port}", username="ü", password="a:\udcff", timeout=5) as client:
         assert client.processes() == []
         with pytest.raises(ApiError) as caught:
             client.processes()
     assert caught.value.code == "UNAUTHORIZED"
     assert f"Host: 127.0.0.1:{port}\r\n" in script.asked[0]
-    token = base64.b64encode("ü:a:b".encode()).decode()
+    token = base64.b64encode("ü:a:".encode() + b"\xff").decode()
     assert f"Authorization: Basic {token}\r\n" in script.asked[0]
     assert script.connections == 1
     script.close()
+
+
+def test_a_host_that_cannot_be_looked_up() -> None:
+    with pytest.raises(CannotConnect, match=r"a\.\.b:9876 \(this is no name of a host\)"):
+        Client("http://a..b").health()
 
 
 def test_nobody_listens_on_the_port() -> None:
@@ -246,15 +251,16 @@ def test_a_daemon_that_does_not_answer(serve: Serve) -> None:
 
 
 def test_names_are_quoted_in_paths(serve: Serve) -> None:
-    script, path = serve(*[(whole({}, "404 No"), KEEP)] * 3)
+    script, path = serve(*[(whole({}, "404 No"), KEEP)] * 4)
     with Client(path, timeout=5) as client:
-        for name in ("web", "ä b", "a/../b?c"):
+        for name in ("web", "ä b", "a/../b?c", "\udcff"):
             with pytest.raises(ApiError):
                 client.process(name)
     assert [asked.split()[1].rpartition("/")[2] for asked in script.asked] == [
         "web",
         "%C3%A4%20b",
         "a%2F..%2Fb%3Fc",
+        "%FF",
     ]
 
 

@@ -74,6 +74,8 @@ class TcpAddress:
             connection = socket.create_connection((self.name, self.port), timeout or CONNECT_TIMEOUT)
         except OSError as error:
             raise CannotConnect(str(self), _reason(error)) from None
+        except UnicodeError:
+            raise CannotConnect(str(self), "this is no name of a host") from None
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:

@@ -323,7 +323,7 @@ def _quoted(text: str) -> str:
         return text
     from urllib.parse import quote
 
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _query(**values: str) -> str:

@@ -109,7 +109,8 @@ def basic_authorization(username: str, password: str) -> dict[str, str]:
     """The header that says who asks."""
     import binascii
 
-    token = binascii.b2a_base64(f"{username}:{password}".encode(), newline=False).decode()
+    secret = f"{username}:{password}".encode("utf-8", "surrogateescape")
+    token = binascii.b2a_base64(secret, newline=False).decode()
     return {"Authorization": f"Basic {token}"}
 
 
