@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kahi.cli.terminal import printable
+from kahi.errors import NoSuchGroup
 from kahi_api.ctl.completion import active_groups, configured_groups
 from kahi_api.ctl.options import connection_options, pass_target
 from kahi_api.ctl.progress import Count, Moving, progress
@@ -95,7 +96,11 @@ def add(target: Target, groups: tuple[str, ...]) -> None:
 def remove(target: Target, groups: tuple[str, ...]) -> None:
     """Stop groups and make them inactive."""
     with target.connect() as client:
+        active = {group.name for group in client.groups()}
         for name in groups:
+            if name not in active:
+                # A pattern would stop what it matches, and nothing is called so.
+                raise NoSuchGroup(name)
             members = [f"{name}:*"]
             with progress(target, Count("stop", members)):
                 client.act("stop", members)
