@@ -147,6 +147,9 @@ def test_watching(daemon: Start, ctl: Shown) -> None:
     watching.wait_for("web +STOPPED.*1 FATAL, 1 STOPPED")
     watching.resize(40, 4)
     watching.wait_for("… 2 more")
+    # Nobody says how large it is, as on a terminal that a program made.
+    watching.resize(0, 0)
+    watching.wait_for("2 processes: 1 FATAL, 1 STOPPED")
     watching.send("q")
     assert watching.wait() == 0
     assert watching.is_cooked()

@@ -15,6 +15,9 @@ ENTER: Final = "\x1b[?1049h\x1b[?25l"
 
 LEAVE: Final = "\x1b[?25h\x1b[?1049l"
 
+USUAL: Final = (80, 24)
+"""Columns and lines of a terminal."""
+
 
 class Screen:
     """Shows lines from the top of the terminal down, each time over what was there.
@@ -50,8 +53,9 @@ class Screen:
 
     @property
     def size(self) -> os.terminal_size:
-        """Columns and lines."""
-        return os.get_terminal_size(sys.stdout.fileno())
+        """Columns and lines; of a terminal that was not told how large it is, the usual ones."""
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+        return os.terminal_size((columns or USUAL[0], lines or USUAL[1]))
 
     def draw(self, lines: list[str]) -> None:
         """Show ``lines``, which must fit."""

@@ -71,6 +71,8 @@ def columns(text: str) -> int:
 
 def cut(text: str, width: int) -> str:
     """``text`` in at most ``width`` columns."""
+    if width < 1:
+        return ""
     if columns(text) <= width:
         return text
     while columns(text) >= width:
