@@ -312,6 +312,14 @@ def test_https_asks_the_proxy_for_a_tunnel(receiver: Receivers, monkeypatch: pyt
     assert "SECRET" not in str(request.headers)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://user:SECRET@127.0.0.1:9", "http://[::"])
+def test_a_proxy_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    error = failure("https://hooks.example.org/x")
+    assert str(error) == "the proxy that the environment names cannot be used (allowed: http, https)"
+    assert not error.temporary
+
+
 def test_no_proxy(receiver: Receivers, monkeypatch: pytest.MonkeyPatch) -> None:
     here = receiver()
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")

@@ -38,6 +38,11 @@ def test_plain_text() -> None:
     assert filled("{name}: {event} on {host}") == "web: PROCESS_STATE_FATAL on db1.example.org"
 
 
+def test_bytes_that_are_no_text_are_sent_as_question_marks() -> None:
+    event = state("web", "FATAL", "BACKOFF", spawn_error="/opt/\udcff: no such file")
+    assert make_form("{spawn_error}", "").body(notice(event)) == b"/opt/?: no such file"
+
+
 @given(st.text(max_size=200))
 def test_json_stays_what_it_was_whatever_a_process_says(said: str) -> None:
     event = state("web", "FATAL", "BACKOFF", spawn_error=said)

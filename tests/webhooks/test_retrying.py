@@ -50,6 +50,7 @@ NOW = 784_887_151.0
         ("Tue, 15 Nov 1994 08:12:21 GMT", 0),
         ("Fri, 31 Dec 1999 23:59:59 GMT", 300),
         ("Tue, 99 Nov 1994 08:12:31 GMT", 0),
+        (f"Tue, 15 Nov 1994 08:12:31 +{'9' * 20}", 0),
     ],
 )
 def test_retry_after(header: str, seconds: float) -> None:

@@ -130,7 +130,7 @@ class Exchange:
     def _client(self, settings: WebhookSettings, target: Target) -> httpx2.AsyncClient:
         proxy = proxy_for(target)
         transport = (
-            httpx2.AsyncHTTPTransport(verify=self.tls, proxy=proxy)
+            self._through(proxy)
             if proxy
             else CheckedTransport(target, self.tls, allow_insecure=settings.allow_insecure)
         )
@@ -141,6 +141,15 @@ class Exchange:
             trust_env=False,
             headers={"User-Agent": USER_AGENT},
         )
+
+    def _through(self, proxy: str) -> httpx2.AsyncHTTPTransport:
+        try:
+            return httpx2.AsyncHTTPTransport(verify=self.tls, proxy=proxy)
+        except (httpx2.InvalidURL, ValueError, ImportError):
+            # The library takes socks5 as well, with one more package.
+            raise AttemptFailed(
+                "the proxy that the environment names cannot be used (allowed: http, https)", temporary=False
+            ) from None
 
 
 def make_exchange(narrow: NarrowTls) -> Exchange:

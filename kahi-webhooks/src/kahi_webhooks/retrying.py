@@ -75,7 +75,7 @@ def retry_after(header: str, now: float) -> float:
     except ValueError:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
     return min(seconds, LONGEST_RETRY_AFTER) if seconds > 0 else 0.0

@@ -41,7 +41,7 @@ class OwnForm:
     def body(self, notice: Notice) -> bytes:
         """The text, filled in."""
         values = _values(notice)
-        return (_in_json if self._is_json else _in_text)(self._template, values).encode()
+        return (_in_json if self._is_json else _in_text)(self._template, values).encode("utf-8", "replace")
 
 
 def check_own_form(template: str, names: tuple[str, ...]) -> None:
