@@ -357,6 +357,18 @@ def test_systemd(config: Path, tmp_path: Path) -> None:
     )
 
 
+def test_systemd_gives_up_after_as_many_retries_as_kahi(tmp_path: Path) -> None:
+    path = tmp_path / "kahi.toml"
+    path.write_text(
+        '[programs.web]\ncommand = "/bin/web"\nstartsecs = 0\nstartretries = 999999\n'
+        "backoff = { initial = 1, factor = 2, max = 60, jitter = 0 }\n"
+    )
+    files, _ = exported(path, SYSTEMD)
+    lines = files["web.service"].splitlines()
+    assert "StartLimitBurst=1000000" in lines
+    assert f"StartLimitIntervalSec={1 + 2 + 4 + 8 + 16 + 32 + 60 * (999_999 - 6) + 1}" in lines
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_takes_the_units(config: Path, tmp_path: Path) -> None:
     files, _ = exported(config, SYSTEMD)

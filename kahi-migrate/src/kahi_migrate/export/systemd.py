@@ -10,6 +10,7 @@ from typing import Final
 
 from kahi.config.values import parse_socket
 from kahi.definition import UNLIMITED, ProcessDefinition, SocketSettings, StreamSettings
+from kahi.lifecycle import backoff_delay
 from kahi_migrate.export.naming import safe_names, seconds
 from kahi_migrate.export.text import Text, variables, write
 from kahi_migrate.export.workload import Workload, Workloads
@@ -17,6 +18,8 @@ from kahi_migrate.target import Output, TargetFormat
 
 _RESTART: Final[Mapping[str, str]] = {"always": "always", "never": "no", "unexpected": "on-failure"}
 _NOWHERE: Final = "/dev/null"
+GROWING: Final = 1000
+"""Retries of which each may wait longer than the one before."""
 
 Lines = Iterator[str]
 
@@ -141,10 +144,11 @@ def _start_limit(definition: ProcessDefinition) -> Lines:
     if retries < 0:
         yield "StartLimitIntervalSec=0"
     else:
-        # Long enough for all retries with their delays.
-        backoff = definition.start.backoff
-        delays = (min(backoff.maximum, backoff.initial * backoff.factor**n) for n in range(retries))
-        yield f"StartLimitIntervalSec={round(sum(delays) + definition.start.startsecs * (retries + 1)) + 1}"
+        # Long enough for all retries with their delays, which grow no more after so many.
+        growing = min(retries, GROWING)
+        delays = [backoff_delay(definition.start.backoff, n + 1, 0.0) for n in range(growing)]
+        delay = sum(delays) + (retries - growing) * (delays[-1] if delays else 0.0)
+        yield f"StartLimitIntervalSec={round(delay + definition.start.startsecs * (retries + 1)) + 1}"
         yield f"StartLimitBurst={retries + 1}"
 
 
