@@ -224,6 +224,23 @@ def test_a_closed_pipe_is_no_reason_for_a_traceback(daemon: Start, short_tmp: Pa
         assert done.returncode in (0, 3, 141), command
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "output", "errors"),
+    [
+        ("version >&-", 0, "", ""),
+        ("ctl -s /nowhere pid 2>&-", 1, "", ""),
+        ("hash-password <&-", 1, "", "kahi: the password is empty\n"),
+        ("ctl -s /nowhere shell <&-", 0, "", ""),
+        ("ctl -s /nowhere pid <&- >&- 2>&-", 1, "", ""),
+    ],
+)
+def test_a_standard_stream_that_is_closed(command: str, code: int, output: str, errors: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m kahi {command}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, output, errors)
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["version", "--help", "init", "check --schema"])
 def test_what_cannot_be_written_is_told_in_one_line(command: str, unbuffered: str) -> None:
@@ -373,7 +390,8 @@ def test_signal(daemon: Start) -> None:
 
 def test_groups_and_configuration(daemon: Start) -> None:
     running = daemon(SEVERAL)
-    running.wait_for("web", "RUNNING")
+    for name in ("web", "worker_0", "worker_1"):
+        running.wait_for(name, "RUNNING")
     assert running.ctl("avail").stdout == "later: active\nweb: active\nworker: active\n"
     done = running.ctl("remove", "web", "later")
     assert (done.returncode, done.stdout) == (0, "web: removed\nlater: removed\n")
@@ -381,6 +399,9 @@ def test_groups_and_configuration(daemon: Start) -> None:
     assert running.ctl("add", "web").stdout == "web: added\n"
     assert running.ctl("add", "web").stderr == "kahi: web: already added\n"
     assert running.ctl("remove", "none").stderr == "kahi: no such group: none\n"
+    pattern = running.ctl("remove", "w*")
+    assert (pattern.returncode, pattern.stderr) == (1, "kahi: no such group: w*\n")
+    assert running.ctl("status", "worker:*").returncode == 0, "nothing was stopped"
     running.write_config(f"[programs.web]\n{SLEEPER}\n[programs.new]\n{SLEEPER}")
     expected = "new: would be added\nlater: would be removed\nworker: would be removed\n"
     assert running.ctl("reread").stdout == expected

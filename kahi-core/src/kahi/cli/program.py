@@ -37,6 +37,7 @@ def run_program(run: Callable[[list[str]], int]) -> None:
         run: gets the arguments. A plugin's own program is one more command line:
             ``lambda arguments: kahi.cli.entry.run(arguments, command, "its-name")``.
     """
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names may hold characters that the terminal's encoding lacks.
@@ -47,6 +48,16 @@ def run_program(run: Callable[[list[str]], int]) -> None:
     except SystemExit as ending:
         code = ending.code
     sys.exit(_flushed(code))
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where a standard stream is closed.
+
+    Otherwise the next connection gets its number, and messages for stderr go to stdout.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
 
 
 def guarded(work: Callable[[], int]) -> int:
