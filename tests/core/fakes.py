@@ -234,6 +234,5 @@ def supervise(
     )
     supervisor = Supervisor(config, host, lambda: config)
     for group in config.groups.values():
-        supervisor.add(group)
-    supervisor.sort()
+        supervisor._roster.add(group)
     return supervisor

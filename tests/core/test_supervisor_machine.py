@@ -81,17 +81,17 @@ class AnySupervision(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def start(self, name: str) -> None:
-        self.supervisor.run_in_background(self.supervisor.start([self.supervisor.process(name)], wait=False))
+        self.supervisor.background.run(self.supervisor.start([self.supervisor.process(name)], wait=False))
         self.loop.settle()
 
     @rule(name=st.sampled_from(NAMES))
     def stop(self, name: str) -> None:
-        self.supervisor.run_in_background(self.supervisor.stop([self.supervisor.process(name)], wait=False))
+        self.supervisor.background.run(self.supervisor.stop([self.supervisor.process(name)], wait=False))
         self.loop.settle()
 
     @rule()
     def restart_all(self) -> None:
-        self.supervisor.run_in_background(self.supervisor.restart(self.processes(), wait=False))
+        self.supervisor.background.run(self.supervisor.restart(self.processes(), wait=False))
         self.loop.settle()
 
     @rule(name=st.sampled_from(NAMES))

@@ -41,7 +41,7 @@ class UsageSamples:
         age = self._age()
         if (age is None or age > FRESH) and not self._is_looking:
             self._is_looking = True
-            self._supervisor.run_in_background(self._look())
+            self._supervisor.background.run(self._look())
         return NOTHING if age is None or age > STALE else self._latest
 
     def _age(self) -> float | None:

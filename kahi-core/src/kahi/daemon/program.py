@@ -373,8 +373,8 @@ def _listen_to_signals(
             signal.SIGTERM: lambda: end("SIGTERM"),
             signal.SIGINT: lambda: end("SIGINT"),
             signal.SIGQUIT: lambda: end("SIGQUIT"),
-            signal.SIGHUP: lambda: supervisor.run_in_background(reload()),
-            signal.SIGUSR2: lambda: supervisor.run_in_background(_reopen(supervisor)),
+            signal.SIGHUP: lambda: supervisor.background.run(reload()),
+            signal.SIGUSR2: lambda: supervisor.background.run(_reopen(supervisor)),
         },
         early_signals,
     )

@@ -60,7 +60,7 @@ class Ending:
         with anyio.move_on_after(supervisor.settings.shutdown_timeout):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._cancel_when_hurried, tasks.cancel_scope)
-                await supervisor.stop_in_waves(everything)
+                await supervisor.stop(everything)
                 tasks.cancel_scope.cancel()
         await self._kill_rest(everything)
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio.to_thread
 
 from kahi.lifecycle import State
 from kahi.process import Process
+from kahi.supervisor.background import Background
+from kahi.supervisor.recovery import Recovery
+from kahi.supervisor.roster import Roster
 from kahi.system import ProcessEntry, System
 from kahi.usage import usage_of_trees
-
-if TYPE_CHECKING:
-    from kahi.supervisor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,17 @@ INTERVAL: Final = 2.0
 class MemoryWatch:
     """Looks at the memory of processes that have a limit. Belongs to the event-loop thread."""
 
-    def __init__(self, supervisor: Supervisor, system: System, loop: asyncio.AbstractEventLoop) -> None:
-        self._supervisor = supervisor
+    def __init__(
+        self,
+        roster: Roster,
+        recovery: Recovery,
+        background: Background,
+        system: System,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._roster = roster
+        self._recovery = recovery
+        self._background = background
         self._system = system
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -41,7 +50,7 @@ class MemoryWatch:
         """Begin to look, or stop, as the running processes demand."""
         if self._is_looking:
             return
-        wanted = any(_is_limited(process) for process in self._supervisor.processes.values())
+        wanted = any(_is_limited(process) for process in self._roster.processes.values())
         if wanted and self._timer is None:
             self._timer = self._loop.call_later(INTERVAL, self._begin)
         elif not wanted and self._timer is not None:
@@ -51,7 +60,7 @@ class MemoryWatch:
     def _begin(self) -> None:
         self._timer = None
         self._is_looking = True
-        self._supervisor.run_in_background(self._look())
+        self._background.run(self._look())
 
     async def _look(self) -> None:
         try:
@@ -64,12 +73,12 @@ class MemoryWatch:
             self.reconsider()
 
     def _judge(self, entries: Sequence[ProcessEntry]) -> None:
-        used = usage_of_trees(entries, [p.pid for p in self._supervisor.processes.values() if p.pid])
-        for process in tuple(self._supervisor.processes.values()):
+        used = usage_of_trees(entries, [p.pid for p in self._roster.processes.values() if p.pid])
+        for process in tuple(self._roster.processes.values()):
             limit = process.definition.max_memory
             if _is_limited(process) and process.pid in used and used[process.pid].memory > limit:
                 reason = f"its tree uses {used[process.pid].memory} bytes, max_memory is {limit}"
-                self._supervisor.recovery.restart(process, reason)
+                self._recovery.restart(process, reason)
 
 
 def _is_limited(process: Process) -> bool:

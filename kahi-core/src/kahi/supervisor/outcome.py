@@ -43,3 +43,9 @@ def stop_outcome(process: Process, *, was_running: bool) -> Outcome:
     elif process.record.unkillable:
         error = ProcessError(process.name, f"pid {process.pid} outlives SIGKILL")
     return Outcome(process.name, process.state, error)
+
+
+def overtaken_outcome(process: Process, *, returns: bool) -> Outcome:
+    """Judge a restart after which somebody else has stopped the process, or restarts it too."""
+    error = None if returns else ProcessError(process.name, "stopped meanwhile")
+    return Outcome(process.name, process.state, error)

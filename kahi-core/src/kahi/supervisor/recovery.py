@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 import anyio
 
 from kahi.errors import KahiError
 from kahi.lifecycle import MINIMUM_START_INTERVAL, State, backoff_delay
 from kahi.process import Process
+from kahi.supervisor.background import Background
 from kahi.system import System
-
-if TYPE_CHECKING:
-    from kahi.supervisor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +24,16 @@ class Recovery:
     its way.
     """
 
-    def __init__(self, supervisor: Supervisor, system: System) -> None:
-        self._supervisor = supervisor
+    def __init__(self, background: Background, system: System) -> None:
+        self._background = background
         self._system = system
-        self._pending: dict[str, asyncio.Task[object]] = {}
+        self._pending: dict[Process, asyncio.Task[object]] = {}
         self._failures: dict[str, int] = {}
+        self._held = False
 
     def restart(self, process: Process, reason: str) -> None:
         """Stop ``process`` and start it again; nothing when that is under way, or it is not up."""
-        if self._supervisor.shutting_down or process.name in self._pending:
+        if self._held or process in self._pending:
             return
         if process.state not in (State.STARTING, State.RUNNING):
             return
@@ -50,7 +48,7 @@ class Recovery:
         process.waits_for = f"restarts: {reason}"
         process.stop()
         work = self._start_again(process, delay)
-        self._pending[process.name] = self._supervisor.run_in_background(work)
+        self._pending[process] = self._background.run(work)
 
     def settled(self, process: Process) -> None:
         """``process`` does its work: its next failure is the first."""
@@ -58,14 +56,20 @@ class Recovery:
 
     def is_pending(self, process: Process) -> bool:
         """Whether ``process`` is about to come back."""
-        return process.name in self._pending
+        return process in self._pending
 
     def cancel(self, process: Process) -> None:
         """Leave ``process`` as it is; nothing when no restart is under way."""
-        task = self._pending.pop(process.name, None)
+        task = self._pending.pop(process, None)
         if task is not None:
             process.waits_for = ""
             task.cancel()
+
+    def hold(self) -> None:
+        """Restart nothing any more."""
+        self._held = True
+        for process in tuple(self._pending):
+            self.cancel(process)
 
     def forget(self, process: Process) -> None:
         """``process`` leaves the configuration."""
@@ -77,7 +81,7 @@ class Recovery:
             await process.when(lambda state: state is State.STOPPED)
             earliest = process.record.started_at + MINIMUM_START_INTERVAL
             await anyio.sleep(max(delay, earliest - self._system.monotonic()))
-            self._pending.pop(process.name, None)
+            self._pending.pop(process, None)
             process.waits_for = ""
             process.start()
         except KahiError as error:

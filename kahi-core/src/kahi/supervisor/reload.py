@@ -19,6 +19,8 @@ from kahi.lifecycle import SETTLED, State
 from kahi.process import Process
 from kahi.supervisor.group import Group
 from kahi.supervisor.plan import Plan, plan
+from kahi.supervisor.roster import Roster
+from kahi.supervisor.stopping import Stopping
 
 if TYPE_CHECKING:
     from kahi.supervisor.supervisor import Supervisor
@@ -59,8 +61,12 @@ class ReloadReport:
 class Reloader:
     """Reads the configuration again, one reload after the other."""
 
-    def __init__(self, supervisor: Supervisor, load: Callable[[], Config]) -> None:
+    def __init__(
+        self, supervisor: Supervisor, roster: Roster, stopping: Stopping, load: Callable[[], Config]
+    ) -> None:
         self._supervisor = supervisor
+        self._roster = roster
+        self._stopping = stopping
         self._load = load
         self.lock = anyio.Lock()
         """Held while the set of groups changes."""
@@ -71,7 +77,7 @@ class Reloader:
         """Report what `apply` would do. Raises ConfigError."""
         new = await anyio.to_thread.run_sync(self._load)
         current = self._current()
-        return _report(diff(current, new), current, new, self._supervisor.groups)
+        return _report(diff(current, new), current, new, self._roster.groups)
 
     async def apply(self, only: Sequence[str] | None = None) -> ReloadReport:
         """Read and apply, or only what concerns the groups named.
@@ -99,7 +105,7 @@ class Reloader:
         old, current = supervisor.config, self._current()
         if only is not None:
             new = _limited(current, new, frozenset(only))
-        changes, active = diff(current, new), frozenset(supervisor.groups)
+        changes, active = diff(current, new), frozenset(self._roster.groups)
         supervisor.config = new
         await self._carry_out(self._plan(changes))
         self.reloads += 1
@@ -117,82 +123,75 @@ class Reloader:
     def _current(self) -> Config:
         """The configuration in force with the groups and processes that there are: what an earlier
         reload could not bring to its end is seen by the next one."""
-        supervisor = self._supervisor
-        groups = dict(supervisor.config.groups)
-        for name, group in supervisor.groups.items():
+        config = self._supervisor.config
+        groups = dict(config.groups)
+        for name, group in self._roster.groups.items():
             processes = tuple(process.definition for process in group.processes)
             groups[name] = GroupDefinition(name, group.priority, processes)
-        return supervisor.config.with_groups(dict(sorted(groups.items())))
+        return config.with_groups(dict(sorted(groups.items())))
 
     def _plan(self, changes: ConfigDiff) -> Plan:
-        processes = self._supervisor.processes.values()
+        processes = self._roster.processes.values()
         return plan(
             changes,
-            self._supervisor.groups,
-            {p.name for p in processes if self._supervisor.is_wanted(p)},
+            self._roster.groups,
+            {p.name for p in processes if self._is_wanted(p)},
             {p.name for p in processes if p.state in (State.EXITED, State.FATAL)},
         )
 
+    def _is_wanted(self, process: Process) -> bool:
+        """Whether ``process`` is up, or comes up again without anybody's doing."""
+        if process.waits_for:
+            return True
+        if process.state is State.STOPPING:
+            return self._stopping.is_to_return(process.name)
+        is_on_its_way = process.state in (State.STARTING, State.RUNNING, State.BACKOFF)
+        return is_on_its_way or process.record.deadline is not None
+
     async def _carry_out(self, plan: Plan) -> None:
-        supervisor = self._supervisor
+        supervisor, roster = self._supervisor, self._roster
         leaving = frozenset(plan.stopped)
-        up = [supervisor.process(name) for name in plan.stopped]
+        up = [roster.process(name) for name in plan.stopped]
         while up:
-            await supervisor.stop_in_waves(up, returning=object())
+            await self._stopping.stop(up, returning=object())
             # Somebody may have started one again, as it was, while others were still going down.
             up = [each for each in up if _comes_or_stays(each) and not each.record.unkillable]
-        returning = {name for name in leaving if supervisor.is_to_return(name)}
+        returning = {name for name in leaving if self._stopping.is_to_return(name)}
         for name in plan.discarded_groups:
-            group = supervisor.group(name)
+            group = roster.group(name)
             self._discard(group, leaving)
             if not group.processes:
-                supervisor.discard(group)
+                roster.discard(group)
         for definition in plan.changed:
-            self._discard(supervisor.group(definition.name), plan.discarded)
+            self._discard(roster.group(definition.name), plan.discarded)
         for definition in plan.redefined:
-            supervisor.redefine(supervisor.process(definition.name), definition)
+            roster.redefine_process(roster.process(definition.name), definition)
         for definition in plan.changed:
-            self._fill(supervisor.group(definition.name), definition)
+            roster.redefine(roster.group(definition.name), definition)
+        present = frozenset(roster.groups)
         for definition in plan.added:
-            if definition.name not in supervisor.groups:
-                supervisor.add(_without(definition, supervisor.processes))
-        supervisor.sort()
+            if definition.name not in present:
+                roster.add(definition)
         supervisor.reconsider()
         if supervisor.shutting_down:
             return
         wanted = plan.started - (leaving - returning)
-        starting = [process for name, process in supervisor.processes.items() if name in wanted]
+        starting = [process for name, process in roster.processes.items() if name in wanted]
         await supervisor.start(starting, wait=False, on_request=False)
 
     def _discard(self, group: Group, names: Collection[str]) -> None:
         """Forget those processes of a group that are named, and are down."""
-        supervisor = self._supervisor
         leaving = [process for process in group.processes if process.name in names]
         for process in leaving:
             if process.state in SETTLED:
-                supervisor.discard_process(group, process)
+                self._roster.discard_process(group, process)
             else:
                 log.error("%s: stays, pid %d outlives SIGKILL", process.name, process.pid)
-
-    def _fill(self, group: Group, definition: GroupDefinition) -> None:
-        """Give a group that stays its new definition and the processes that it lacks."""
-        supervisor = self._supervisor
-        group.definition = definition
-        for process in _without(definition, supervisor.processes).processes:
-            supervisor.add_process(group, process)
-        order = {process.name: index for index, process in enumerate(definition.processes)}
-        group.processes.sort(key=lambda process: order.get(process.name, len(order)))
 
 
 def _comes_or_stays(process: Process) -> bool:
     """Whether there is a child, or will be one without anybody's doing."""
     return process.state not in SETTLED or process.record.deadline is not None
-
-
-def _without(definition: GroupDefinition, taken: Container[str]) -> GroupDefinition:
-    """``definition`` less the processes whose names are taken, which outlived the order to leave."""
-    processes = tuple(process for process in definition.processes if process.name not in taken)
-    return GroupDefinition(definition.name, definition.priority, processes)
 
 
 def _limited(old: Config, new: Config, only: frozenset[str]) -> Config:
