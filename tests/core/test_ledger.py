@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import mmap
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,6 +139,64 @@ def test_more_children_than_there_is_room_for(machine: Machine, monkeypatch: pyt
         small.forget(pid)
     small.note(7, "x")
     assert [entry.pid for entry in noted(small)] == [7]
+
+
+@pytest.mark.parametrize("nameless", [False, True])
+def test_whom_a_full_disk_has_no_room_for_is_not_noted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, nameless: bool
+) -> None:
+    holder, _ = open_ledger("/etc/kahi.toml", machine) if nameless else (None, [])
+    ledger, _ = open_ledger("/etc/kahi.toml", machine)
+
+    def full(_descriptor: int, _data: bytes, _offset: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    fitting = ledgers.ROOM // ledgers._ENTRY.size - 1
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        for pid in range(2, 100):
+            ledger.note(pid, "web")
+        assert len(noted(ledger)) == fitting
+    ledger.note(100, "web")
+    assert len(noted(ledger)) == fitting + 1
+    for pid in range(2, 101):
+        ledger.forget(pid)
+    assert noted(ledger) == []
+    ledger.close()
+    if holder is not None:
+        holder.close()
+
+
+ON_A_FULL_DISK = """
+import os, sys
+from kahi import ledger as ledgers
+from kahi.system import System
+
+ledgers._directory = lambda: sys.argv[1]
+held = open(os.path.join(sys.argv[1], "held"), "wb", buffering=0)
+ledger, _ = ledgers.open_ledger("/a.toml", System())
+try:
+    while True:
+        held.write(bytes(4096))
+except OSError as error:
+    print(error.strerror)
+for pid in range(2, 100):
+    ledger.note(pid, "web")
+with ledger.shared() as memory:
+    print(len(ledgers.entries_of(memory, ledger.mark)))
+second, before = ledgers.open_ledger("/b.toml", System())
+second.note(2, "web")
+print(len(before))
+"""
+
+
+@pytest.mark.needs_namespaces
+def test_a_full_disk_does_not_end_the_daemon(tmp_path: Path) -> None:
+    """A store where there is no memory is a signal that nobody can ignore."""
+    mount = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
+    words = ["unshare", "--mount", "sh", "-c", mount, "sh", str(tmp_path), sys.executable, ON_A_FULL_DISK]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "No space left on device\n31\n0\n"), done.stderr
 
 
 def process(pid: int, group: int, session: int, started: float, *, zombie: bool = False) -> ProcessEntry:

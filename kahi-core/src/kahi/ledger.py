@@ -1,7 +1,7 @@
 """A list of the children there are, kept where it outlives the daemon.
 
 It is a piece of shared memory, in a file where one can be had: the daemon notes each child with a
-few stores, no system call and no lock; the kernel keeps what it noted whatever becomes of it. Who
+few stores, no lock and seldom a system call; the kernel keeps what it noted whatever becomes of it. Who
 reads it afterwards knows each child by its pid and by when it was there: a pid that was given to
 somebody else since belongs to a process that started later.
 """
@@ -33,6 +33,10 @@ _MAGIC: Final = b"kahi children 1\n"
 _SIZE: Final = _ENTRY.size * (CAPACITY + 1)
 _LAST_PID: Final = 2**31 - 1
 
+ROOM: Final = 4096
+"""Bytes that the file is given at a time. A store where there are none yet, because the disk is full, would
+end the daemon by SIGBUS."""
+
 CLOCK_TICK: Final = 0.011
 """Seconds: how exactly the kernel tells when a process started."""
 
@@ -52,8 +56,8 @@ class Ledger:
 
     Args:
         path: its file; "" for memory that has no name.
-        descriptor: the open file, locked; or that of the memory without a name, -1 when it has none.
-        old: places of entries that an earlier daemon has left in it.
+        descriptor: the open file, locked; or that of the memory without a name, -1 when it has none. It
+            has room for the head.
     """
 
     def __init__(
@@ -62,7 +66,6 @@ class Ledger:
         system: System,
         path: str = "",
         descriptor: int = -1,
-        old: Iterable[int] = (),
     ) -> None:
         self._memory = memory
         self._system = system
@@ -70,19 +73,28 @@ class Ledger:
         self._descriptor = descriptor
         self._places: dict[int, int] = {}
         self._free = list(range(CAPACITY, 0, -1))
+        self._room = ROOM
         self.mark = os.urandom(MARK_SIZE)
         """Tells what this daemon noted from what the next one does, in the same place."""
         # First of all: whoever guards the children of an earlier daemon sees that this one took over.
         _HEAD.pack_into(memory, 0, _MAGIC, system.boot_id().encode(), self.mark)
-        for place in old:
-            _ENTRY.pack_into(memory, place, 0, 0.0, b"")
 
     def note(self, pid: int, name: str) -> None:
-        """There is a child ``pid``."""
-        if self._free:
+        """There is a child ``pid``. It is not noted where there is no room for it."""
+        if self._free and self._has_room(self._free[-1]):
             place = self._places[pid] = self._free.pop()
             text = name.encode("utf-8", "replace")
             _ENTRY.pack_into(self._memory, place * _ENTRY.size, pid, self._system.boottime(), text)
+
+    def _has_room(self, place: int) -> bool:
+        """Whether there is memory behind a place, which lies at most one behind all that were used."""
+        if place * _ENTRY.size >= self._room:
+            try:
+                _give_room(self._descriptor, self._room)
+            except OSError:
+                return False
+            self._room += ROOM
+        return True
 
     def forget(self, pid: int) -> None:
         """The child ``pid`` is about to be reaped."""
@@ -125,43 +137,63 @@ def open_ledger(config: str, system: System) -> tuple[Ledger, list[Entry]]:
     Where no file can be had, or another daemon with the same configuration holds it, it is one in
     memory only.
     """
+    noted: list[Entry] = []
     try:
         path = _path(config)
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
-        return _without_a_name(system), []
+        return _without_a_name(system), noted
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_new = os.fstat(lock).st_size == 0
-        os.ftruncate(lock, _SIZE)
+        noted = _left_by_the_last(os.pread(lock, _SIZE, 0), system)
+        _empty(lock)
         memory = _map(path)
     except OSError:
         os.close(lock)
-        return _without_a_name(system), []
-    old = {} if is_new else dict(_entries(memory))
-    noted = [*old.values()] if _is_of_this_boot(memory, system) else []
-    now = system.boottime()
-    noted = [entry for entry in noted if _is_possible(entry, now)]
-    return Ledger(memory, system, path, lock, old), noted
+        return _without_a_name(system), noted
+    return Ledger(memory, system, path, lock), noted
 
 
 def entries_of(descriptor: int, mark: bytes) -> list[Entry]:
     """Whom the daemon with that mark noted in the memory behind a descriptor; nobody once another daemon
     has taken over, which looks after them then."""
-    with mmap.mmap(descriptor, _SIZE) as memory:
-        found = [entry for _, entry in _entries(memory)]
-        _, _, present = _HEAD.unpack_from(memory)
-    return found if present == mark else []
+    content = os.pread(descriptor, _SIZE, 0)
+    if len(content) < _HEAD.size or _HEAD.unpack_from(content)[2] != mark:
+        return []
+    return list(_entries(content))
+
+
+def _left_by_the_last(content: bytes, system: System) -> list[Entry]:
+    if not _is_of_this_boot(content, system):
+        return []
+    now = system.boottime()
+    return [entry for entry in _entries(content) if _is_possible(entry, now)]
+
+
+def _empty(descriptor: int) -> None:
+    """Make it as long as a ledger is, with nothing in it but room for the head."""
+    os.ftruncate(descriptor, 0)
+    os.ftruncate(descriptor, _SIZE)
+    _give_room(descriptor, 0)
+
+
+def _give_room(descriptor: int, offset: int) -> None:
+    """Have the file system give `ROOM` bytes where there are none yet. Raises OSError when it is full."""
+    if descriptor >= 0 and os.pwrite(descriptor, bytes(ROOM), offset) < ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _without_a_name(system: System) -> Ledger:
     """A ledger that the next daemon does not find, but a guardian does if memory can be shared at all."""
+    descriptor = -1
     try:
         descriptor = _nameless()
+        _empty(descriptor)
+        return Ledger(mmap.mmap(descriptor, _SIZE), system, descriptor=descriptor)
     except OSError:
+        if descriptor >= 0:
+            os.close(descriptor)
         return Ledger(mmap.mmap(-1, _SIZE), system)
-    os.ftruncate(descriptor, _SIZE)
-    return Ledger(mmap.mmap(descriptor, _SIZE), system, descriptor=descriptor)
 
 
 def _nameless() -> int:
@@ -204,12 +236,11 @@ def left_of(entries: Iterable[Entry], table: Iterable[ProcessEntry]) -> dict[Ent
     return found
 
 
-def _entries(memory: mmap.mmap) -> Iterator[tuple[int, Entry]]:
-    """Where each entry stands, and what it says."""
-    for place in range(_ENTRY.size, _SIZE, _ENTRY.size):
-        pid, at, name = _ENTRY.unpack_from(memory, place)
+def _entries(content: bytes) -> Iterator[Entry]:
+    for place in range(_ENTRY.size, len(content) - _ENTRY.size + 1, _ENTRY.size):
+        pid, at, name = _ENTRY.unpack_from(content, place)
         if pid:
-            yield place, Entry(pid, at, name.rstrip(b"\0").decode("utf-8", "replace"))
+            yield Entry(pid, at, name.rstrip(b"\0").decode("utf-8", "replace"))
 
 
 def _is_possible(entry: Entry, now: float) -> bool:
@@ -217,8 +248,11 @@ def _is_possible(entry: Entry, now: float) -> bool:
     return 1 < entry.pid <= _LAST_PID and 0 <= entry.at <= now
 
 
-def _is_of_this_boot(memory: mmap.mmap, system: System) -> bool:
-    magic, boot_id, _ = _HEAD.unpack_from(memory)
+def _is_of_this_boot(content: bytes, system: System) -> bool:
+    """Whether it was written since the system booted, as far as that can be told: pids mean nothing after."""
+    if len(content) < _HEAD.size:
+        return False
+    magic, boot_id, _ = _HEAD.unpack_from(content)
     return magic == _MAGIC and boot_id.rstrip(b"\0") == system.boot_id().encode()
 
 
