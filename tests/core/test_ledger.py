@@ -78,6 +78,14 @@ def test_one_of_an_earlier_boot_says_nothing(machine: Machine) -> None:
     assert open_ledger("/etc/kahi.toml", machine)[1] == []
 
 
+def test_where_boots_can_not_be_told_apart_nobody_is_taken_for_a_child(machine: Machine) -> None:
+    machine.boot = ""
+    first, _ = open_ledger("/etc/kahi.toml", machine)
+    first.note(11, "web")
+    die()
+    assert open_ledger("/etc/kahi.toml", machine)[1] == []
+
+
 @pytest.mark.parametrize(
     ("pid", "at"),
     [(1, 1.0), (2**31, 1.0), (2**64 - 1, 1.0), (11, math.nan), (11, math.inf), (11, -1.0), (11, 100.1)],

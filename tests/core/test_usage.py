@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from kahi.ledger import CLOCK_TICK
 from kahi.system import ProcessEntry, System
 from kahi.system.table import read_ps
 from kahi.usage import Load, LoadMeter, Usage, usage_of_trees
@@ -36,7 +41,7 @@ def test_a_circle_in_a_table_that_changed_meanwhile_ends() -> None:
 
 class _WithoutProc(System):
     def process_table(self) -> list[ProcessEntry]:
-        return read_ps()
+        return read_ps(self.boottime())
 
 
 def test_both_ways_of_reading_the_table_agree() -> None:
@@ -84,3 +89,30 @@ def test_a_share_is_that_since_the_look_before_and_of_the_whole_life_at_first() 
     system.now, system.cpu = 120.0, 1.0
     assert meter.look({10: 24.0}) == {10: Load(0.0, 1500)}, "time that was lost to the tree is not negative"
     assert LoadMeter(system).look({10: 0.0}) == {10: Load(0.0, 1500)}
+
+
+def test_both_ways_of_reading_the_table_tell_when_a_process_started() -> None:
+    """``ps`` may say it a little too early, never too late: it rounds, and tells of a moment after the question."""
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        starts = [
+            next(entry.started for entry in system.process_table() if entry.pid == child.pid)
+            for system in (System(), _WithoutProc())
+        ]
+    finally:
+        child.kill()
+        child.wait()
+    assert starts[0] - 60 < starts[1] <= starts[0] + CLOCK_TICK
+
+
+def test_a_boot_has_a_name_also_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(path: str) -> str:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+    monkeypatch.setattr("kahi.system.system.read_text", nothing)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert System().boot_id() == ""
+    program = tmp_path / "sysctl"
+    program.write_text('#!/bin/sh\n[ "$*" = "-n kern.bootsessionuuid" ] && echo 0123-4567\n')
+    program.chmod(0o755)
+    assert System().boot_id() == "0123-4567"

@@ -40,7 +40,7 @@ class MacLike(OldKernel):
         return None
 
     def process_table(self) -> list[ProcessEntry]:
-        return read_ps()
+        return read_ps(self.boottime())
 
     def set_no_new_privs(self) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))

@@ -249,11 +249,12 @@ def _is_possible(entry: Entry, now: float) -> bool:
 
 
 def _is_of_this_boot(content: bytes, system: System) -> bool:
-    """Whether it was written since the system booted, as far as that can be told: pids mean nothing after."""
-    if len(content) < _HEAD.size:
+    """Whether it is known to have been written since the system booted: before, pids were others'."""
+    present = system.boot_id().encode()
+    if len(content) < _HEAD.size or not present:
         return False
     magic, boot_id, _ = _HEAD.unpack_from(content)
-    return magic == _MAGIC and boot_id.rstrip(b"\0") == system.boot_id().encode()
+    return magic == _MAGIC and boot_id.rstrip(b"\0") == present
 
 
 def _path(config: str) -> str:

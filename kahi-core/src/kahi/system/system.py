@@ -27,7 +27,7 @@ from typing import Final
 
 from kahi.system import prctl
 from kahi.system.peers import PeerIdentity, peer_of, receive
-from kahi.system.table import ProcessEntry, read_proc, read_ps, read_text
+from kahi.system.table import ProcessEntry, read_proc, read_ps, read_sysctl, read_text
 
 IS_LINUX: Final = sys.platform == "linux"
 
@@ -63,14 +63,15 @@ class System:
 
     def boottime(self) -> float:
         """Seconds since the system booted, also those in which it slept."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if IS_LINUX else time.monotonic()
+        # Elsewhere this is what goes on while the system sleeps; time.monotonic() need not be.
+        return time.clock_gettime(time.CLOCK_BOOTTIME if IS_LINUX else time.CLOCK_MONOTONIC)
 
     def boot_id(self) -> str:
         """What tells this boot of the system from any other, "" where there is no such thing."""
         try:
             return read_text("/proc/sys/kernel/random/boot_id").strip()
         except OSError:
-            return ""
+            return read_sysctl("kern.bootsessionuuid")
 
     # Processes
 
@@ -240,7 +241,7 @@ class System:
 
     def process_table(self) -> list[ProcessEntry]:
         """All processes that can be seen."""
-        return read_proc() or read_ps()
+        return read_proc() or read_ps(self.boottime())
 
     # Limits and privileges of the calling process
 

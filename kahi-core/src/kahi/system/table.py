@@ -10,7 +10,7 @@ from typing import Final
 
 _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_COLUMNS: Final = ("pid=", "ppid=", "pgid=", "stat=", "rss=", "time=")
+_COLUMNS: Final = ("pid=", "ppid=", "pgid=", "stat=", "rss=", "time=", "etime=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,12 @@ def read_proc() -> list[ProcessEntry]:
     return [entry for entry in entries if entry is not None]
 
 
-def read_ps() -> list[ProcessEntry]:
-    """All processes that ``ps`` tells of; costs some 10 ms."""
+def read_ps(now: float) -> list[ProcessEntry]:
+    """All processes that ``ps`` tells of; costs some 10 ms.
+
+    It tells their age in whole seconds, so that they started at ``now`` (seconds since the boot) less that,
+    or up to a second before: said is the earliest moment.
+    """
     columns = [word for column in _COLUMNS for word in ("-o", column)]
     listing = subprocess.run(["ps", "-A", *columns], capture_output=True, text=True, check=False)
     rows = (line.split() for line in listing.stdout.splitlines())
@@ -59,6 +63,7 @@ def read_ps() -> list[ProcessEntry]:
             zombie=row[3].startswith("Z"),
             memory=int(row[4]) * 1024,
             cpu_seconds=_seconds(row[5]),
+            started=max(0.0, now - _seconds(row[6]) - 1),
         )
         for row in rows
         if len(row) == len(_COLUMNS)
@@ -69,6 +74,15 @@ def read_text(path: str) -> str:
     """A small file of the kernel's. Raises OSError."""
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.read()
+
+
+def read_sysctl(name: str) -> str:
+    """A value of the kernel's where there is no file of it (macOS), "" when there is none."""
+    try:
+        told = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return told.stdout.strip()
 
 
 def _process_entry(pid: int) -> ProcessEntry | None:
@@ -92,7 +106,7 @@ def _process_entry(pid: int) -> ProcessEntry | None:
 
 
 def _seconds(text: str) -> float:
-    """CPU time as ``ps`` writes it: ``[days-][hours:]minutes:seconds``."""
+    """A time as ``ps`` writes it: ``[days-][hours:]minutes:seconds``."""
     days, _, clock = text.rpartition("-")
     seconds = 0.0
     for part in clock.split(":"):
