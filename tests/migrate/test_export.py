@@ -357,6 +357,42 @@ def test_systemd(config: Path, tmp_path: Path) -> None:
     )
 
 
+HIDING = """
+[supervisor.environment]
+SHARED = "known"
+DB_PASSWORD = "hunter2"
+
+[programs.web]
+command = ["/bin/web", "${APP_TOKEN}", "${DB_PASSWORD}", "${SHARED}", "${OTHER_TOKEN:-none}", "${SIZE:-3}"]
+health = { exec = ["/bin/check", "${APP_TOKEN}"] }
+
+[programs.url]
+command = "/bin/url"
+health = { http = "http://me:hunter2@localhost:8080/" }
+
+[programs.port]
+command = "/bin/port --listen ${LISTEN_ON}"
+health = { http = "http://localhost:${LISTEN_ON}/" }
+"""
+
+
+@pytest.mark.parametrize("target", [COMPOSE, KUBERNETES, NOMAD, SYSTEMD], ids=lambda target: target.name)
+def test_secrets_of_health_checks_stay_out(tmp_path: Path, target: TargetFormat) -> None:
+    path = tmp_path / "kahi.toml"
+    path.write_text(HIDING)
+    environ = {"APP_TOKEN": "hunter2", "OTHER_TOKEN": "hunter2", "LISTEN_ON": "8125"}
+    files, workloads = exported(path, target, "image", environ)
+    warnings = said(workloads)
+    assert "[programs.web] health: left out: there is a secret in it" in warnings
+    assert "[programs.url] health: left out: there is a secret in it" in warnings
+    assert "[programs.port] health: what LISTEN_ON is here and now is written" in warnings
+    text = "".join(files.values())
+    assert "known" in text
+    for name in ("APP_TOKEN", "OTHER_TOKEN", "DB_PASSWORD"):
+        assert name in text
+    assert "SIZE" not in text
+
+
 def test_systemd_gives_up_after_as_many_retries_as_kahi(tmp_path: Path) -> None:
     path = tmp_path / "kahi.toml"
     path.write_text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from kahi.config.config import Config
@@ -27,7 +27,7 @@ SECRET: Final = re.compile(
 TEXTS: Final = frozenset({"command", "environment", "directory"})
 """Keys of programs in which a variable can stay a reference."""
 
-_REFERENCE: Final = re.compile(r"\$\$|\$\{(?P<name>[^{}:]*)\}")
+_REFERENCE: Final = re.compile(r"\$\$|\$\{(?P<name>[^{}:]*)(?P<default>:-[^{}]*)?\}")
 
 
 def read_workloads(
@@ -41,34 +41,56 @@ def read_workloads(
     sources = read_all(path, environ)
     if sources.errors:
         raise ConfigError(sources.errors)
-    references = {name: marked(name) for name in _references(sources)}
-    config = load(path, sections=plugins.sections, environ={**environ, **references}, sources=sources)
+    shared = {name for source in sources.files for name in _shared(source)}
+    sources.files = [_with_marks(source, shared) for source in sources.files]
+    config = load(path, sections=plugins.sections, environ=environ, sources=sources)
     return _Making(config, sources, image).all()
 
 
-def _references(sources: Sources) -> set[str]:
-    """Variables that are referred to without a default, in texts of programs and nowhere else."""
-    in_texts: set[str] = set()
-    elsewhere: set[str] = set()
-    for source in sources.files:
-        for table, content in source.table.items():
-            for key, value in _leaves(content):
-                of_program = table in PROGRAM_TABLES and len(key) > 1 and key[1] in TEXTS
-                names = {found["name"] for found in _REFERENCE.finditer(value) if found["name"]}
-                (in_texts if of_program else elsewhere).update(names)
-    return in_texts - elsewhere
+def _shared(source: Source) -> Iterator[str]:
+    """Names of the variables that the configuration gives to all programs, and that are no secret."""
+    supervisor: object = source.table.get("supervisor")
+    environment = supervisor.get("environment") if is_table(supervisor) else None
+    yield from (name for name in environment if not SECRET.search(name)) if is_table(environment) else ()
 
 
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """All texts in a table, with the keys that lead to them."""
+def _with_marks(source: Source, known: Collection[str]) -> Source:
+    """The file with marks in place of references to variables that are not known, in texts of programs."""
+    table = dict(source.table)
+    for name in PROGRAM_TABLES:
+        if is_table(programs := table.get(name)):
+            table[name] = {key: _program_with_marks(raw, known) for key, raw in programs.items()}
+    return dataclasses.replace(source, table=table)
+
+
+def _program_with_marks(raw: object, known: Collection[str]) -> object:
+    if not is_table(raw):
+        return raw
+    return {key: _marked(value, known) if key in TEXTS else value for key, value in raw.items()}
+
+
+def _marked(value: Any, known: Collection[str]) -> Any:
+    def mark(found: re.Match[str]) -> str:
+        name = found["name"]
+        if not name or name in known or (found["default"] and not SECRET.search(name)):
+            return found[0]
+        return marked(name)
+
     if isinstance(value, str):
-        yield path, value
+        return _REFERENCE.sub(mark, value)
+    if is_list(value):
+        return [_marked(item, known) for item in value]
+    return {key: _marked(item, known) for key, item in value.items()} if is_table(value) else value
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Names of the variables that any text in ``value`` refers to."""
+    if isinstance(value, str):
+        yield from (found["name"] for found in _REFERENCE.finditer(value) if found["name"])
     elif is_list(value):
-        for item in value:
-            yield from _leaves(item, path)
+        yield from (name for item in value for name in _references(item))
     elif is_table(value):
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
+        yield from (name for item in value.values() for name in _references(item))
 
 
 class _Making:
@@ -133,7 +155,7 @@ class _Making:
             directory=parse(process.spawn.directory),
             definition=process,
         )
-        return self._without_credentials(workload)
+        return self._without_secret_check(self._without_credentials(workload), raw)
 
     def _without_credentials(self, workload: Workload) -> Workload:
         """The workload with passwords in URLs of its command replaced."""
@@ -144,6 +166,20 @@ class _Making:
         if argv != workload.argv:
             self._found.warn(workload, "command", "a password in it is left out: give it in a variable")
         return dataclasses.replace(workload, argv=argv)
+
+    def _without_secret_check(self, workload: Workload, raw: Mapping[str, Any]) -> Workload:
+        """The workload without a health check that holds a secret: no format can refer to one there."""
+        health = workload.definition.health
+        if health is None:
+            return workload
+        names = list(dict.fromkeys(_references(raw.get("health"))))
+        target = [*health.target] if health.kind == "exec" else health.target
+        if without_credentials(target) == target and not any(map(SECRET.search, names)):
+            if names:
+                self._found.warn(workload, "health", f"what {', '.join(names)} is here and now is written")
+            return workload
+        self._found.warn(workload, "health", "left out: there is a secret in it")
+        return dataclasses.replace(workload, definition=dataclasses.replace(workload.definition, health=None))
 
 
 def _tables(source: Source, table: str) -> list[tuple[str, dict[str, Any]]]:
