@@ -30,6 +30,8 @@ FLOORS = {
     "plugins": 1,
     "lifecycle": 2,
     "child": 2,
+    "identity": 2,
+    "launch": 2,
     "reaper": 2,
     "leftovers": 2,
     "guardian": 2,

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from kahi.child import Launch, find_identity, find_program, spawn
+from kahi.child import find_program, spawn
 from kahi.definition import ResourceLimit
 from kahi.errors import SpawnError
+from kahi.identity import find_identity
+from kahi.launch import Launch
 from kahi.system import System
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
@@ -214,7 +216,7 @@ def test_an_identity_that_can_not_be_had_never_runs(null: tuple[int, int, int]) 
         def set_identity(self, uid: int, gid: int, groups: object) -> None:
             raise PermissionError(errno.EPERM, "no")
 
-    from kahi.child import Identity
+    from kahi.identity import Identity
 
     identity = Identity(12345, 12345, (), "", "/", "/bin/sh")
     with pytest.raises(SpawnError) as caught:

@@ -200,7 +200,7 @@ def test_another_user_starts_from_a_minimal_environment(daemon: Start) -> None:
 @pytest.mark.needs_root
 def test_a_daemon_that_is_not_root_can_not_become_somebody(short_tmp: Path) -> None:
     code = (
-        "import os, sys\nfrom kahi.child import find_identity\nfrom kahi.errors import SpawnError\n"
+        "import os, sys\nfrom kahi.identity import find_identity\nfrom kahi.errors import SpawnError\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "assert find_identity('65534:65534') is None\n"
         "try:\n    find_identity('root')\nexcept SpawnError as error:\n    print(error)\n"

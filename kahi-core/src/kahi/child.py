@@ -1,6 +1,6 @@
 """Executing a program exactly as configured, or saying exactly why that is impossible.
 
-A [Launch][kahi.child.Launch] holds all that exec needs, resolved: nothing about users, paths or
+A [Launch][kahi.launch.Launch] holds all that exec needs, resolved: nothing about users, paths or
 environments is decided after it was made. [spawn][kahi.child.spawn] applies all of it or none:
 what can not be applied is a [SpawnError][kahi.errors.SpawnError] that names the step, never a
 process with more rights than asked for.
@@ -9,22 +9,17 @@ process with more rights than asked for.
 from __future__ import annotations
 
 import errno
-import grp
 import os
-import pwd
 import resource
 import stat
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from kahi.definition import UNLIMITED, ProcessDefinition, ResourceLimit, SpawnSpec, StdinSource
+from kahi.definition import UNLIMITED, ResourceLimit, StdinSource
 from kahi.errors import TRANSIENT_ERRORS, SpawnError
+from kahi.launch import DEFAULT_PATH, Launch
 from kahi.system import System
-
-DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""PATH of a child whose environment has none."""
 
 RESOURCES: Final[Mapping[str, int]] = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name)
@@ -32,39 +27,6 @@ RESOURCES: Final[Mapping[str, int]] = {
     if name.startswith("RLIMIT_")
 }
 """Resource limits this system knows, by their name without ``RLIMIT_``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a child runs as; the account's data fill the environment of another user's child."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    name: str
-    home: str
-    shell: str
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Everything that one exec needs.
-
-    Args:
-        argv: never empty.
-        identity: None keeps the daemon's user.
-        directory: "" keeps the daemon's.
-    """
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    directory: str = ""
-    umask: int | None = None
-    identity: Identity | None = None
-    nice: int = 0
-    oom_score_adj: int | None = None
-    no_new_privs: bool = False
-    rlimits: tuple[ResourceLimit, ...] = ()
 
 
 class Pipes:
@@ -123,105 +85,6 @@ class Pipes:
         for fd in (self.stdin, self.stdout, self.stderr):
             if fd >= 0:
                 self._system.close(fd)
-
-
-def make_launch(
-    definition: ProcessDefinition, daemon_environment: Mapping[str, str], *, server_url: str = ""
-) -> Launch:
-    """Resolve what ``definition`` says for the next spawn.
-
-    Args:
-        daemon_environment: the daemon's own environment.
-        server_url: where the control socket is served, "" when it is not.
-
-    Raises:
-        SpawnError: the user is unknown, or the daemon may not become it.
-    """
-    spec = definition.spawn
-    identity = find_identity(spec.user) if spec.user else None
-    return Launch(
-        argv=spec.command,
-        environment=_environment(definition, identity, daemon_environment, server_url),
-        directory=spec.directory,
-        umask=spec.umask,
-        identity=identity,
-        nice=spec.nice,
-        oom_score_adj=spec.oom_score_adj,
-        no_new_privs=spec.no_new_privs,
-        rlimits=spec.rlimits,
-    )
-
-
-def find_identity(wanted: str) -> Identity | None:
-    """Look up ``user``, ``user:group`` or ``uid:gid``.
-
-    Returns:
-        None when that is who the daemon is already, so that there is nothing to change.
-
-    Raises:
-        SpawnError: no such user or group, or the daemon is not root and may not change.
-    """
-    user, _, group = wanted.partition(":")
-    account = _account(user)
-    gid = _group_id(group) if group else account.gid
-    groups = tuple(os.getgrouplist(account.name, gid)) if account.name else (gid,)
-    is_ours = account.uid == os.geteuid() and (not group or gid == os.getegid())
-    if is_ours and (os.geteuid() != 0 or not group):
-        return None
-    if os.geteuid() != 0:
-        raise SpawnError(
-            "become user", wanted, errno.EPERM, "only a daemon that runs as root can change the user"
-        )
-    return Identity(account.uid, gid, groups, account.name, account.home, account.shell)
-
-
-def _account(user: str) -> Identity:
-    try:
-        found = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
-    except KeyError:
-        if user.isdecimal():
-            return Identity(int(user), int(user), (), "", "/", "/bin/sh")
-        raise SpawnError("become user", user, reason="no such user") from None
-    return Identity(found.pw_uid, found.pw_gid, (), found.pw_name, found.pw_dir, found.pw_shell)
-
-
-def _group_id(group: str) -> int:
-    if group.isdecimal():
-        return int(group)
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise SpawnError("become group", group, reason="no such group") from None
-
-
-def _environment(
-    definition: ProcessDefinition,
-    identity: Identity | None,
-    daemon_environment: Mapping[str, str],
-    server_url: str,
-) -> dict[str, str]:
-    base = _base_environment(definition.spawn, identity, daemon_environment)
-    base["SUPERVISOR_ENABLED"] = "1"
-    base["SUPERVISOR_PROCESS_NAME"] = definition.name
-    base["SUPERVISOR_GROUP_NAME"] = definition.group
-    if server_url:
-        base["SUPERVISOR_SERVER_URL"] = server_url
-    base.update(definition.spawn.environment)
-    return base
-
-
-def _base_environment(
-    spec: SpawnSpec, identity: Identity | None, daemon_environment: Mapping[str, str]
-) -> dict[str, str]:
-    if spec.clean_environment:
-        return {}
-    if identity is None or spec.inherit_environment:
-        return dict(daemon_environment)
-    minimal = {"PATH": daemon_environment.get("PATH", DEFAULT_PATH), "HOME": identity.home}
-    if identity.name:
-        minimal |= {"USER": identity.name, "LOGNAME": identity.name}
-    minimal["SHELL"] = identity.shell or "/bin/sh"
-    return minimal
 
 
 def find_program(word: str, environment: Mapping[str, str], directory: str = "") -> str:

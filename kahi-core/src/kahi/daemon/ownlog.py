@@ -7,11 +7,11 @@ import logging
 import os
 from typing import Final
 
-from kahi.child import find_identity
 from kahi.config.models import SupervisorSettings
 from kahi.config.values import parse_syslog
 from kahi.definition import StreamSettings
 from kahi.errors import KahiError, SpawnError
+from kahi.identity import find_identity
 from kahi.output import (
     LEVELS,
     DaemonLogHandler,

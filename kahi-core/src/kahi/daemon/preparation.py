@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from kahi.boundary import AWAITED_ERRORS
-from kahi.child import RESOURCES, Launch
+from kahi.child import RESOURCES
 from kahi.definition import ResourceLimit
 from kahi.errors import SpawnError
 from kahi.hookspecs import SpawnRequest, SpawnVeto
+from kahi.launch import Launch
 from kahi.plugins import PluginManager
 from kahi.process import Process
 

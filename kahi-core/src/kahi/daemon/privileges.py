@@ -6,8 +6,8 @@ import logging
 import os
 import resource
 
-from kahi.child import find_identity
 from kahi.errors import KahiError
+from kahi.identity import find_identity
 from kahi.system import System
 
 log = logging.getLogger(__name__)

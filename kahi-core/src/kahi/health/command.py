@@ -9,9 +9,10 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from kahi.child import Launch, Pipes, make_launch, spawn
+from kahi.child import Pipes, spawn
 from kahi.errors import SpawnError
 from kahi.hookspecs import CheckFailed
+from kahi.launch import Launch, make_launch
 from kahi.lifecycle import Exit
 
 if TYPE_CHECKING:

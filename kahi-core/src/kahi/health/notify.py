@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from kahi.child import find_identity
 from kahi.errors import SpawnError
 from kahi.health.monitor import Monitor
+from kahi.identity import find_identity
 
 if TYPE_CHECKING:
     from kahi.definition import HealthSettings

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kahi.child import Launch, Pipes, make_launch, spawn
+from kahi.child import Pipes, spawn
 from kahi.errors import SpawnError
+from kahi.launch import Launch, make_launch
 from kahi.process.host import Host, Prepare
 
 if TYPE_CHECKING:

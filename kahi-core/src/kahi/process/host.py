@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from kahi.child import Launch
 from kahi.definition import ProcessDefinition
 from kahi.events import EventBus
+from kahi.launch import Launch
 from kahi.ledger import Ledger
 from kahi.leftovers import GroupScans
 from kahi.output import OutputStream
