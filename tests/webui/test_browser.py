@@ -157,6 +157,21 @@ def test_groups_come_and_go_without_a_reload(site: Open) -> None:
     assert page.evaluate("window.here") is True
 
 
+def test_a_look_at_the_daemon_that_failed_is_taken_again(site: Open) -> None:
+    here = site(f"[programs.a]\n{SLEEPER}\n")
+    page = here.open()
+    is_live(page)
+    page.route("**/overview.json", lambda route: route.abort(), times=1)
+    here.running.write_config(here.running.config.read_text() + f"[programs.b]\n{SLEEPER}\n")
+    with here.running.client() as client:
+        with page.expect_event("requestfailed"):
+            client.update()
+        client.restart("b")
+    page.wait_for_selector("tr[data-name='b'][data-state=RUNNING]")
+    # The browser says that the request failed.
+    here.problems.clear()
+
+
 def test_a_thousand_processes_arrive_in_parts(site: Open) -> None:
     here = site(
         "[programs.many]\ncommand = 'sleep 1'\nautostart = false\nnumprocs = 1000\n"
@@ -288,7 +303,7 @@ def test_a_reload_is_applied_after_a_question(site: Open) -> None:
 
 def test_events_appear_as_they_happen(site: Open) -> None:
     here = site(f"[programs.a]\n{SLEEPER}\nautostart = false\n")
-    page = here.open("/events")
+    page = here.open("/events?types=config+process_state")
     is_live(page)
     with here.running.client() as client:
         client.start("a")

@@ -95,13 +95,19 @@ function drawUsage(name) {
 async function structureChanged() {
   if (structureChanged.running) return;
   structureChanged.running = true;
-  // Several changes in a row bring one look.
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const answer = await fetch(`${base}/overview.json`);
-  if (!answer.ok) {
+  try {
+    // Several changes in a row bring one look.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await buildAnew();
+  } finally {
+    // Also when the daemon was not there: it says once more what changed when it is back.
     structureChanged.running = false;
-    return;
   }
+}
+
+async function buildAnew() {
+  const answer = await fetch(`${base}/overview.json`);
+  if (!answer.ok) return;
   const overview = await answer.json();
   const table = find("table.processes");
   const parts = new Map(findAll("tbody", table).map((part) => [part.dataset.group, part]));
@@ -138,7 +144,6 @@ async function structureChanged() {
   }
   countStates();
   filterAll();
-  structureChanged.running = false;
 }
 
 const ROWS_PER_FRAME = 50;
