@@ -69,6 +69,10 @@ def test_only_what_is_wanted() -> None:
     asyncio.run(run())
 
 
+def test_blanks_between_types_are_fine() -> None:
+    assert wanted_types([" process_state", "TICK ", " "], []) == ("PROCESS_STATE", "TICK")
+
+
 def test_what_nobody_wants_is_not_asked_for() -> None:
     async def run() -> None:
         world = World()

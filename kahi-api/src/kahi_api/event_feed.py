@@ -56,7 +56,7 @@ def wanted_types(names: Iterable[str], plugins: Iterable[str]) -> tuple[str, ...
     Args:
         plugins: names of plugins, whose events begin with them.
     """
-    found = tuple(name.upper() for name in names if name)
+    found = tuple(name.strip().upper() for name in names if name.strip())
     if found:
         return found
     core = (kind for kind in TYPES if not matches(kind, ON_DEMAND))

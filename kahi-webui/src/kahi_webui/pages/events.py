@@ -38,7 +38,8 @@ class EventsPage:
         types = [word for word in text.replace(",", " ").split() if word]
         history = self._site.supervisor.events.history()
         found = [event for event in history if not types or matches(event.type, types)]
-        return await page(self._site, request, "events.html", events=event_rows(found[-ROWS:]), q=text)
+        rows = event_rows(found[-ROWS:])
+        return await page(self._site, request, "events.html", events=rows, q=text, wanted=",".join(types))
 
 
 def event_rows(events: Iterable[Event]) -> list[dict[str, Any]]:
