@@ -136,6 +136,25 @@ def test_many_are_acted_on_together_after_a_question(site: Open) -> None:
     here.running.wait_for("w_0", "RUNNING")
 
 
+def test_a_critical_process_is_stopped_after_a_question(site: Open) -> None:
+    here = site(f"[programs.a]\n{SLEEPER}\n[programs.heart]\n{SLEEPER}\ncritical = true\n")
+    before = here.running.wait_for("heart", "RUNNING").pid
+    page = here.open()
+    is_live(page)
+    page.get_by_role("button", name="Stop a").click()
+    here.running.wait_for("a", "STOPPED")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Stop heart").click()
+    assert "Stop heart? It is critical: its end ends the daemon." in dialog.inner_text()
+    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_label("Select heart").check()
+    page.locator("#bulk").get_by_role("button", name="Restart").click()
+    assert "Restart heart? It is critical." in dialog.inner_text()
+    assert here.running.process("heart").pid == before
+    dialog.get_by_role("button", name="Restart").click()
+    eventually(lambda: here.running.process("heart").pid not in (0, before), "a new pid")
+
+
 def test_groups_come_and_go_without_a_reload(site: Open) -> None:
     first = f"[programs.a]\n{SLEEPER}\n"
     here = site(first)

@@ -51,6 +51,7 @@ def changing(process: Process, site: WebUi) -> dict[str, Any]:
         "description": describe(process),
         "remark": remark(process),
         "troubled": is_troubled(process),
+        "critical": process.definition.critical,
         "columns": site.column_values(process),
     }
 
@@ -77,6 +78,7 @@ def blank_row(columns: int) -> dict[str, Any]:
         "health": "none",
         "remark": "",
         "troubled": False,
+        "critical": False,
         "columns": [""] * columns,
         "uptime_text": "",
         "cpu_text": "",

@@ -42,6 +42,7 @@ function change(view) {
   row.dataset.state = view.state;
   row.dataset.since = view.since ?? "";
   row.classList.toggle("troubled", view.troubled);
+  row.toggleAttribute("data-critical", view.critical);
   const state = find(".state", row);
   state.className = `state st-${view.state}`;
   setText(state.lastChild, view.state);
@@ -281,6 +282,12 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("tr[data-name] input[type=checkbox]")) countPicked();
 });
 
+/** What to ask before an action on one process, "" for nothing. */
+function questionOf(action, name) {
+  if (action === "start" || !rows.get(name)?.hasAttribute("data-critical")) return "";
+  return action === "stop" ? `Stop ${name}? It is critical: its end ends the daemon.` : `Restart ${name}? It is critical.`;
+}
+
 async function perform(action, targets, question) {
   const word = action.charAt(0).toUpperCase() + action.slice(1);
   if (question && !(await confirmed(question, word))) return;
@@ -296,11 +303,12 @@ document.addEventListener("submit", (event) => {
     const names = picked();
     const action = event.submitter.value;
     const hurts = action !== "start" && names.length > 1;
-    perform(action, names, hurts ? `${event.submitter.textContent} ${names.length} processes: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}?` : "");
+    perform(action, names, hurts ? `${event.submitter.textContent} ${names.length} processes: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}?` : questionOf(action, names[0]));
     return;
   }
   const target = event.submitter?.name === "target" ? event.submitter.value : find("[name=target]", form).value;
-  perform(find("[name=action]", form).value, [target], "");
+  const action = find("[name=action]", form).value;
+  perform(action, [target], questionOf(action, target));
 });
 
 document.addEventListener("keydown", (event) => {
