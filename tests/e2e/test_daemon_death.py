@@ -54,6 +54,17 @@ def test_programs_end_with_the_daemon(daemon: Callable[..., Daemon]) -> None:
     eventually(lambda: not guardians_of(running), "and the guardian")
 
 
+def test_a_health_check_ends_with_the_daemon(daemon: Callable[..., Daemon]) -> None:
+    running = daemon(
+        f"[programs.x]\n{SLEEPER}\n[programs.x.health]\nexec = ['sleep', '3600']\ntimeout = 3600\n"
+    )
+    eventually(lambda: len(children_of(running.pid)) == 2, "the check runs")
+    pids = children_of(running.pid)
+    os.kill(running.pid, signal.SIGKILL)
+    running.popen.wait()
+    eventually(lambda: not any(map(lives, pids)), "both are gone")
+
+
 @pytest.mark.fault("S1")
 def test_the_guardian_goes_with_the_daemon(daemon: Callable[..., Daemon]) -> None:
     running = daemon(f"[programs.x]\n{SLEEPER}\n")

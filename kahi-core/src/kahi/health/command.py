@@ -38,7 +38,7 @@ class CommandCheck:
             launch = make_launch(process.definition, host.environment, server_url=host.server_url)
             # Limits and priorities are the process's own business.
             probe = replace(launch, argv=self._argv, rlimits=(), nice=0, oom_score_adj=None)
-            child = _Child(host, probe)
+            child = _Child(host, probe, process.name)
         except SpawnError as error:
             raise CheckFailed(str(error)) from None
         try:
@@ -53,11 +53,14 @@ class CommandCheck:
 class _Child:
     """A child of a check. Whatever becomes of the check, it is reaped and nothing of it stays.
 
+    Args:
+        name: of the process that is checked.
+
     Raises:
         SpawnError: it can not be run.
     """
 
-    def __init__(self, host: Host, launch: Launch) -> None:
+    def __init__(self, host: Host, launch: Launch, name: str) -> None:
         self._host = host
         self._output = b""
         self._is_reaped = False
@@ -73,6 +76,8 @@ class _Child:
         self._reader = pipes.stdout
         system.set_nonblocking(self._reader)
         host.loop.add_reader(self._reader, self._read)
+        if host.ledger is not None:
+            host.ledger.note(self._pid, f"check of {name}")
         host.reaper.watch(self._pid, self._notice_exit)
 
     @property
@@ -117,6 +122,8 @@ class _Child:
         if self._reader >= 0:
             self._read()
         self._is_reaped = True
+        if self._host.ledger is not None:
+            self._host.ledger.forget(self._pid)
         self._host.reaper.reap(self._pid)
         self._close_reader()
         if not self.ended.done():
