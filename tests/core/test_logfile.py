@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -253,6 +254,24 @@ def test_a_link_on_the_way_is_followed_by_nobody_who_could_be_led_astray(
     file.write(b"12345")
     file.write(b"6")
     assert (tmp_path / "real" / "log.1").read_bytes() == b"12345"
+
+
+def test_a_log_that_can_not_be_used_does_not_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_fd: int, _uid: int, _gid: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchown", refused)
+    held = tmp_path / "held"
+    with held.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        before = os.listdir("/dev/fd")
+        with pytest.raises(BlockingIOError):
+            LogFile(str(held), 0, 0, SYSTEM, private=True)
+        with pytest.raises(PermissionError):
+            LogFile(str(tmp_path / "new"), 0, 0, SYSTEM, owner=(4711, 4711))
+        assert os.listdir("/dev/fd") == before
 
 
 class FullDisk(System):

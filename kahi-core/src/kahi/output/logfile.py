@@ -141,6 +141,12 @@ class LogFile:
             os.close(fd)
             self._take_over_size(status.st_size)
             return
+        if self._private:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(fd)
+                raise
         self.close()
         self._fd = self._system.lift(fd)
         self.device = status.st_dev
@@ -150,8 +156,6 @@ class LogFile:
             self.size = 0
             self.segments = ()
             return
-        if self._private:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.size = status.st_size
         if self.end == 0 and not self.segments:
             self.segments = (Segment(0, 0, identity),)
@@ -169,7 +173,11 @@ class LogFile:
             fd = directory.open(name, FLAGS | os.O_CREAT | os.O_EXCL, self._mode)
         except FileExistsError:
             return directory.open(name, FLAGS, self._mode)
-        os.fchown(fd, *self._owner)
+        try:
+            os.fchown(fd, *self._owner)
+        except OSError:
+            os.close(fd)
+            raise
         return fd
 
     @property
