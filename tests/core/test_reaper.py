@@ -116,3 +116,18 @@ def test_a_poller_without_room_falls_back_to_sigchld(
     subject._on_sigchld()
     assert told == [7, 7]
     os.close(write_end)
+
+
+def test_a_child_that_somebody_else_has_reaped_is_looked_for(
+    loop: FakeClockLoop, reaper: Callable[[System], Reaper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = Family()
+
+    def gone(pid: int) -> int:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+
+    monkeypatch.setattr(family, "open_pidfd", gone)
+    told: list[int] = []
+    reaper(family).watch(7, lambda: told.append(7))
+    loop.settle()
+    assert told == [7]

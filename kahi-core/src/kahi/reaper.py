@@ -55,7 +55,11 @@ class Reaper:
 
         Where there is no pidfd it is called whenever any child has: it has to look for itself.
         """
-        pidfd = self._system.open_pidfd(pid)
+        try:
+            pidfd = self._system.open_pidfd(pid)
+        except ProcessLookupError:
+            # Somebody else in this process has reaped it; whoever looks for it finds that out.
+            pidfd = None
         if pidfd is None:
             self._await_signal(pid, on_exit)
         else:
