@@ -93,7 +93,10 @@ def _close(loop: asyncio.AbstractEventLoop) -> bool:
         loop.run_until_complete(asyncio.wait(left_over, timeout=LAST_TASKS))
     if any(not each.done() for each in left_over):
         return False
-    loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), LAST_TASKS))
+    closing = loop.create_task(loop.shutdown_asyncgens())
+    loop.run_until_complete(asyncio.wait([closing], timeout=LAST_TASKS))
+    if not closing.done():
+        return False
     loop.close()
     return True
 
