@@ -71,9 +71,9 @@ class Ending:
     async def _kill_rest(self, processes: list[Process]) -> None:
         rest = [process for process in processes if process.state not in SETTLED]
         for process in rest:
+            log.warning("%s: killed, it was still %s", process.name, process.state.name)
             if process.state is not State.STOPPING:
                 process.stop()
-            log.warning("%s: killed, it was still %s", process.name, process.state.name)
             process.kill()
         with anyio.move_on_after(KILL_GRACE):
             for process in rest:
