@@ -151,7 +151,8 @@ def test_every_hook() -> None:
             if hasattr(function, "kahi_spec"):
                 assert f"### `{name}({', '.join(inspect.signature(function).parameters)})`" in text
                 for word in ("Called", "Exception", "Since", "Example"):
-                    assert f"    {word}:" in function.__doc__, f"{name} does not say {word}"
+                    said = inspect.getdoc(function) or ""
+                    assert f"\n{word}:" in said, f"{name} does not say {word}"
     assert "**Called**:" in text
     for kind in hookvalues.CLASSES:
         assert f"### `{kind.__name__}`" in text
