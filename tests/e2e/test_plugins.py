@@ -421,3 +421,15 @@ def test_kahi_plugins_lists_what_there_is(short_tmp: Path, kahi: Callable[..., A
     checked = kahi("check", "-c", str(config), environ=environ)
     assert checked.returncode == 1
     assert "plugin bad failed: import failed: ZeroDivisionError" in checked.stderr
+
+
+def test_commands_of_plugins_that_can_not_be_loaded(short_tmp: Path, kahi: Callable[..., Any]) -> None:
+    environ = install_plugin(short_tmp, "bad", "1/0")
+    entry_points = short_tmp / "bad-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_bytes(b"# no \xff UTF-8\n[kahi.commands]\nwrong = bad_module:run\n")
+    done = kahi("wrong", "--any", environ=environ)
+    assert done.returncode == 1
+    assert done.stderr == "kahi: wrong cannot be loaded: ZeroDivisionError('division by zero')\n"
+    helped = kahi("--help", environ=environ)
+    assert helped.returncode == 0
+    assert "wrong" in helped.stdout

@@ -82,6 +82,7 @@ critical = true
 [programs.probed]
 command = "/bin/sh probed"
 autorestart = false
+depends_on = { agent = "healthy" }
 health = { exec = ["check", "$x"], on_failure = "signal:HUP" }
 redirect_stderr = true
 
@@ -226,6 +227,7 @@ def test_compose(config: Path) -> None:
     assert web["restart"] == "always"
     assert web["depends_on"] == {"setup": {"condition": "service_completed_successfully"}}
     assert services["setup"]["depends_on"] == {"db": {"condition": "service_healthy"}}
+    assert services["probed"]["depends_on"] == {"agent": {"condition": "service_started"}}
     assert services["setup"]["env_file"] == [{"path": "secrets.env", "required": False}, "more.env"]
     assert services["setup"]["restart"] == "no"
     db = services["db"]
@@ -244,6 +246,7 @@ def test_compose(config: Path) -> None:
     assert "[programs.db] health.on_failure: compose shows that a service is unhealthy" in warnings
     assert "[programs.db] health.tcp: is asked with nc" in warnings
     assert "[programs.web] health.http: is asked with curl" in warnings
+    assert "[programs.probed] depends_on: waits for the start of agent only" in warnings
     assert "made up" not in warnings
 
 

@@ -56,7 +56,9 @@ def _distributions(directory: str) -> Iterator[tuple[str, str, str]]:
         if not name.endswith((".dist-info", ".egg-info")):
             continue
         try:
-            with open(os.path.join(directory, name, "entry_points.txt"), encoding="utf-8") as file:
+            with open(
+                os.path.join(directory, name, "entry_points.txt"), encoding="utf-8", errors="replace"
+            ) as file:
                 text = file.read()
         except OSError:
             continue

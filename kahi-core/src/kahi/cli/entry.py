@@ -48,8 +48,8 @@ class Commands(LazyGroup):
 def _load(entry: EntryPoint) -> click.Command:
     try:
         return entry.load()
-    except ImportError as error:
-        return _broken(entry.name, str(error))
+    except Exception as error:  # noqa: BLE001 - boundary: commands of plugins
+        return _broken(entry.name, str(error) if isinstance(error, ImportError) else repr(error))
 
 
 def _broken(name: str, reason: str) -> click.Command:

@@ -34,6 +34,8 @@ def write_services(workloads: Workloads) -> list[Output]:
     members = runnable(workloads)
     names = safe_names((workload.name for workload in members), r"[^a-zA-Z0-9._-]+", 100)
     services = {names[workload.name]: _service(workloads, workload, names) for workload in members}
+    for workload in members:
+        _wait_for_what_can_come(workloads, workload, services[names[workload.name]], services)
     project = safe_names([workloads.name.lower()], r"[^a-z0-9_-]+", 100)[workloads.name.lower()]
     return [Output("compose.yaml", documents([{"name": project, "services": services}]))]
 
@@ -74,6 +76,18 @@ def _service(workloads: Workloads, workload: Workload, names: Mapping[str, str])
     return without_unset(service)
 
 
+def _wait_for_what_can_come(
+    workloads: Workloads, workload: Workload, service: dict[str, Any], services: Mapping[str, dict[str, Any]]
+) -> None:
+    """compose refuses to wait for the health of a service without a check."""
+    for name, needed in service.get("depends_on", {}).items():
+        if needed["condition"] == _CONDITIONS["healthy"] and "healthcheck" not in services[name]:
+            needed["condition"] = _CONDITIONS["running"]
+            workloads.warn(
+                workload, "depends_on", f"waits for the start of {name} only, whose check was left out"
+            )
+
+
 def _environment(workloads: Workloads, workload: Workload) -> dict[str, str]:
     found: dict[str, str] = {}
     environment = environment_of(workloads, workload)
@@ -109,7 +123,7 @@ def _check(workloads: Workloads, workload: Workload, health: HealthSettings) -> 
         )
     match health.kind:
         case "http":
-            test = ["CMD", "curl", "--fail", "--silent", "--show-error", health.target]
+            test = ["CMD", "curl", "--fail", "--silent", "--show-error", health.target.replace("$", "$$")]
             workloads.warn(workload, "health.http", "is asked with curl, which the image has to have")
             if health.expect:
                 workloads.warn(workload, "health.expect", "the check looks at the status only")
